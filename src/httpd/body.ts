@@ -1,0 +1,134 @@
+/**
+ * The body of the request being served: what its handler receives, and what is dropped of the rest.
+ */
+import {
+  ESP_ERR_HTTPD_INVALID_REQ,
+  ESP_ERR_INVALID_SIZE,
+  ESP_ERR_INVALID_STATE,
+  ESP_ERR_TIMEOUT,
+  ESP_FAIL,
+  EspError,
+} from '../err.js';
+import type { Input } from '../sess/input.js';
+import { HTTPD_408_REQ_TIMEOUT, HTTPD_413_CONTENT_TOO_LARGE, type HttpdErrCode } from './http_err.js';
+import { record } from './llhttp.js';
+import { PARSE_DONE, PARSE_MORE, type RequestParser } from './parse.js';
+
+/** So much of a body that a handler has left is read and dropped; with more the connection is closed. */
+const PURGE_MAX = 64 * 1024;
+
+export class BodyReader {
+  /** What was found wrong with the body: what the client gets if the handler fails because of it. */
+  fault: HttpdErrCode | undefined;
+  /** Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)? */
+  awaitsContinue = false;
+  private contentLen = 0;
+  private received = 0;
+  private dropped = 0;
+  private waiter: { buf: Uint8Array; resolve: (n: number) => void; reject: (error: Error) => void } | undefined;
+
+  /** @param onData is called when the handler gets bytes */
+  constructor(
+    private readonly parser: RequestParser,
+    private readonly onData: (len: number) => void,
+  ) {}
+
+  /** A request begins. */
+  begin(contentLen: number | undefined, awaitsContinue: boolean): void {
+    this.contentLen = contentLen ?? 0;
+    this.awaitsContinue = awaitsContinue;
+    this.received = this.dropped = 0;
+    this.fault = undefined;
+  }
+
+  /** Is a part of it still to come? */
+  get open(): boolean {
+    return this.parser.inBody;
+  }
+
+  /** Does the handler wait for more? */
+  get waiting(): boolean {
+    return this.waiter !== undefined;
+  }
+
+  /** Will the next request be found behind it, without reading too much? */
+  get canBeSkipped(): boolean {
+    if (!this.open) return true;
+    // a client that waits for a 100 may send the body now, or not: there is no telling what its next byte will be
+    return this.fault === undefined && !this.awaitsContinue && this.contentLen - this.received <= PURGE_MAX;
+  }
+
+  /** The handler wants the next bytes: `feed` will bring them. */
+  recv(buf: Uint8Array): Promise<number> {
+    if (this.waiter !== undefined)
+      throw new EspError(ESP_ERR_INVALID_STATE, 'another recv waits for this body: await it');
+    // a timeout is no end: the rest may still come
+    if (this.fault === HTTPD_408_REQ_TIMEOUT) this.fault = undefined;
+    if (this.fault !== undefined) throw this.error(this.fault);
+    const promise = new Promise<number>((resolve, reject) => {
+      this.waiter = { buf, resolve, reject };
+    });
+    // a handler that has stopped waiting must not end the process
+    promise.catch(() => {});
+    return promise;
+  }
+
+  /** Moves what the window of `input` has to the handler that waits. */
+  feed(input: Input): void {
+    while (this.waiter !== undefined && input.from < input.to) {
+      const { buf, resolve } = this.waiter;
+      const result = this.parser.body(input, buf.length);
+      if (result !== PARSE_MORE && result !== PARSE_DONE) return this.fail(result, this.error(result));
+      const n = takeRecorded(input.buf, buf);
+      if (n === 0 && result === PARSE_MORE) continue;
+      this.received += n;
+      this.waiter = undefined;
+      this.onData(n);
+      resolve(n);
+    }
+  }
+
+  /** Drops what the window of `input` has. @returns false if that is too much, or broken */
+  drop(input: Input): boolean {
+    const { from } = input;
+    const result = this.parser.body(input, input.to - from);
+    this.dropped += input.from - from;
+    return (result === PARSE_MORE || result === PARSE_DONE) && this.dropped <= PURGE_MAX;
+  }
+
+  /** Nothing has come in time. */
+  timeOut(): void {
+    this.fail(
+      HTTPD_408_REQ_TIMEOUT,
+      new EspError(ESP_ERR_TIMEOUT, 'no more of the body arrived within recvWaitTimeout'),
+    );
+  }
+
+  /** Nothing will come any more. */
+  abort(why: string): void {
+    this.fail(undefined, new EspError(ESP_FAIL, why));
+  }
+
+  private fail(fault: HttpdErrCode | undefined, error: EspError): void {
+    const { waiter } = this;
+    this.fault = fault;
+    this.waiter = undefined;
+    waiter?.reject(error);
+  }
+
+  private error(fault: HttpdErrCode): EspError {
+    const code = fault === HTTPD_413_CONTENT_TOO_LARGE ? ESP_ERR_INVALID_SIZE : ESP_ERR_HTTPD_INVALID_REQ;
+    return new EspError(code, `the body can not be received: ${this.parser.reason}`);
+  }
+}
+
+/** Copies the content that the parser has found to the start of `buf`. */
+function takeRecorded(source: Buffer, buf: Uint8Array): number {
+  let n = 0;
+  for (let i = 0; i < record.bodyCount; i++) {
+    const piece = source.subarray(record.bodyFrom[i], record.bodyTo[i]);
+    buf.set(piece, n);
+    n += piece.length;
+  }
+  return n;
+}

@@ -1,0 +1,378 @@
+/**
+ * One HTTP connection: requests in, one after the other, each to its handler; responses out in the same order.
+ */
+import { describeThrown, ESP_FAIL, ESP_OK, EspError } from '../err.js';
+import { lendCtx, returnCtx } from '../sess/ctx.js';
+import type { Input } from '../sess/input.js';
+import type { Protocol, Sess } from '../sess/sess.js';
+import { BodyReader } from './body.js';
+import type { HttpdCore } from './core.js';
+import { findHeader, listHas, pathOf } from './headers.js';
+import {
+  HTTPD_404_NOT_FOUND,
+  HTTPD_405_METHOD_NOT_ALLOWED,
+  HTTPD_408_REQ_TIMEOUT,
+  HTTPD_411_LENGTH_REQUIRED,
+  HTTPD_413_CONTENT_TOO_LARGE,
+  HTTPD_500_INTERNAL_SERVER_ERROR,
+  HTTPD_501_METHOD_NOT_IMPLEMENTED,
+  type HttpdErrCode,
+} from './http_err.js';
+import { type HttpEvent, type HttpState, next } from './lifecycle.js';
+import { HTTP_HEAD, HTTP_PATCH, HTTP_POST, HTTP_PUT, isMethod } from './methods.js';
+import { NO_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
+import { type HandlerResult, HttpdReq, type ReqOwner } from './req.js';
+import { Response, type ResponseHost } from './resp.js';
+import { beginUpgrade } from './upgrade.js';
+
+/** What comes next when the handler has ended, and there is no response yet. */
+interface NextStep {
+  readonly go: () => void;
+  /** The error to answer with if the handler refuses. */
+  readonly refusal: HttpdErrCode;
+}
+
+export class HttpConn implements Protocol, ReqOwner, ResponseHost {
+  readonly isWebsocket = false;
+  current: HttpdReq | undefined;
+  readonly resp: Response;
+  readonly body: BodyReader;
+  private readonly parser: RequestParser;
+  private state: HttpState = 'idle';
+  private head = NO_HEAD;
+  private mustClose = false;
+  /** Is an error being answered? If that fails too, the default page is sent. */
+  private inError = false;
+  private nextStep: NextStep | undefined;
+
+  constructor(
+    readonly sess: Sess,
+    private readonly core: HttpdCore,
+  ) {
+    this.parser = new RequestParser(core.limits);
+    this.resp = new Response(this);
+    this.body = new BodyReader(this.parser, len => core.events.emitData('data', sess.fd, len));
+    sess.setDeadline(core.idleMs);
+  }
+
+  get busy(): boolean {
+    return this.state === 'handling';
+  }
+
+  get request(): HttpdReq | undefined {
+    return this.current;
+  }
+
+  get maxRespHeaders(): number {
+    return this.core.config.maxRespHeaders;
+  }
+
+  date(): string {
+    return this.core.date();
+  }
+
+  keepAlive(): boolean {
+    return !this.mustClose && this.head.keepAlive && this.body.canBeSkipped && !this.core.stopping;
+  }
+
+  onHeadersSent(): void {
+    this.core.events.emit('headersSent', this.sess.fd);
+    // from now on the client is not kept waiting for a first byte
+    if (!this.body.waiting) this.sess.setDeadline(0);
+  }
+
+  onSentData(len: number): void {
+    this.core.events.emitData('sentData', this.sess.fd, len);
+  }
+
+  onErrorPage(code: HttpdErrCode): void {
+    this.core.events.emit('error', code);
+  }
+
+  faultBody(code: HttpdErrCode): void {
+    this.body.fault = code;
+  }
+
+  run(input: Input): boolean {
+    while (this.sess.open && !this.sess.txFull) {
+      switch (this.state) {
+        case 'idle':
+          skipEmptyLines(input);
+          if (input.from === input.to) return false;
+          this.core.logNewRequest(this.sess.fd, input.to - input.from);
+          if (!this.parseHead(input)) return false;
+          break;
+        case 'head':
+          if (input.from === input.to || !this.parseHead(input)) return false;
+          break;
+        case 'handling':
+          if (!this.body.waiting) return true;
+          if (input.from === input.to) return false;
+          this.body.feed(input);
+          if (!this.body.waiting) this.waitForHandler();
+          break;
+        case 'purging':
+          if (input.from === input.to) return false;
+          if (!this.body.drop(input)) this.close('more of the body is left than is worth reading');
+          else if (!this.body.open) this.becomeIdle();
+          break;
+        default:
+          return true;
+      }
+    }
+    return true;
+  }
+
+  onPeerEnd(): void {
+    if (this.state !== 'handling') return this.close('closed by the peer');
+    // it may still want the answer
+    this.mustClose = true;
+    if (this.body.open) this.body.abort('the client left before the end of the body');
+  }
+
+  onDeadline(): void {
+    if (this.state === 'head') {
+      this.refuse(HTTPD_408_REQ_TIMEOUT, 'the head of the request did not arrive within recvWaitTimeout');
+    } else if (this.state !== 'handling') {
+      this.close(this.state === 'idle' ? 'idle for idleTimeout' : 'the body did not arrive within recvWaitTimeout');
+    } else if (this.body.waiting) {
+      this.body.timeOut();
+      this.waitForHandler();
+    } else if (this.current !== undefined && !this.resp.begun) {
+      this.core.logFailure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
+      this.mustClose = true;
+      this.answerError(this.replaceRequest(this.current), HTTPD_500_INTERNAL_SERVER_ERROR);
+    }
+  }
+
+  onEnded(reason: string): void {
+    this.state = 'closed';
+    this.nextStep = undefined;
+    this.parser.free();
+    this.body.abort(`the session ended: ${reason}`);
+  }
+
+  recvBody(buf: Uint8Array): Promise<number> {
+    if (!this.sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
+    if (!this.body.open && this.body.fault === undefined) return Promise.resolve(0);
+    const promise = this.body.recv(buf);
+    if (this.body.awaitsContinue && !this.resp.begun) this.resp.sendContinue();
+    this.body.awaitsContinue = false;
+    this.sess.setDeadline(this.core.recvWaitMs);
+    this.sess.pump();
+    return promise;
+  }
+
+  handleErr(req: HttpdReq, code: HttpdErrCode): HandlerResult {
+    const handler = this.core.errHandlers[code];
+    if (code === HTTPD_500_INTERNAL_SERVER_ERROR || handler === undefined) this.mustClose = true;
+    if (handler !== undefined) return handler(req, code);
+    void req.respSendErr(code);
+    return ESP_FAIL;
+  }
+
+  beginAsync(req: HttpdReq): HttpdReq {
+    return this.replaceRequest(req);
+  }
+
+  completeAsync(req: HttpdReq): void {
+    this.settle(req, undefined);
+  }
+
+  /**
+   * Runs application code for a request.
+   *
+   * @param nextStep what comes when it has ended well without a response; undefined: it must have answered
+   */
+  invoke(req: HttpdReq, code: (req: HttpdReq) => HandlerResult, nextStep?: NextStep): void {
+    this.nextStep = nextStep;
+    try {
+      const result = code(req);
+      if (isThenable(result)) {
+        result.then(
+          value => this.returned(req, value),
+          thrown => this.threw(req, thrown),
+        );
+      } else {
+        this.returned(req, result);
+      }
+    } catch (thrown) {
+      this.threw(req, thrown);
+    }
+  }
+
+  /** Answers a request with an error, through its handler. */
+  answerError(req: HttpdReq, code: HttpdErrCode): void {
+    const dressed = !this.inError && this.core.errHandlers[code] !== undefined;
+    this.inError = true;
+    this.invoke(req, () => {
+      if (dressed) return this.handleErr(req, code);
+      // the default page closes the connection, and that is no failure to speak of
+      this.mustClose = true;
+      void req.respSendErr(code);
+      return ESP_OK;
+    });
+  }
+
+  /** Ends the session: now if it is idle, else behind the response that is under way. */
+  closeSoon(reason: string): void {
+    this.mustClose = true;
+    if (this.state !== 'handling') this.close(reason);
+  }
+
+  /** Another protocol goes on with this connection. */
+  handOver(): void {
+    this.step('upgrade');
+    this.current = undefined;
+    this.sess.setDeadline(0);
+    this.parser.free();
+  }
+
+  private step(event: HttpEvent): void {
+    this.state = next(this.state, event);
+  }
+
+  private close(reason: string): void {
+    this.step('close');
+    this.sess.finish(reason);
+  }
+
+  private becomeIdle(): void {
+    this.step('done');
+    this.sess.setDeadline(this.core.idleMs);
+  }
+
+  /** The handler's turn: how long it may take. */
+  private waitForHandler(): void {
+    this.sess.setDeadline(this.resp.begun ? 0 : this.core.handlerMs);
+  }
+
+  /** @returns whether to go on */
+  private parseHead(input: Input): boolean {
+    const result = this.parser.head(input);
+    if (result === PARSE_DONE) {
+      this.dispatch(this.parser.take());
+      return true;
+    }
+    if (result !== PARSE_MORE) {
+      input.from = input.to;
+      this.refuse(result, this.parser.reason);
+    } else if (this.state === 'idle') {
+      this.step('head');
+      this.sess.setDeadline(this.core.recvWaitMs);
+    }
+    return false;
+  }
+
+  private dispatch(head: RequestHead): void {
+    const { core } = this;
+    const req = this.begin(head);
+    core.onHead(this.sess.fd, head);
+    if (!isMethod(head.method)) return this.answerError(req, HTTPD_501_METHOD_NOT_IMPLEMENTED);
+    const path = pathOf(head.uri);
+    const route = core.findRoute(path, head.method);
+    if (route === undefined) {
+      const allow = core.uris.allow(path);
+      if (allow === undefined) return this.answerError(req, HTTPD_404_NOT_FOUND);
+      this.resp.setHeader('Allow', allow);
+      return this.answerError(req, HTTPD_405_METHOD_NOT_ALLOWED);
+    }
+    req.userCtx = route.userCtx;
+    if (needsLength(head)) return this.answerError(req, HTTPD_411_LENGTH_REQUIRED);
+    if ((head.contentLen ?? 0) > core.config.maxReqBodyLen) return this.answerError(req, HTTPD_413_CONTENT_TOO_LARGE);
+    if (route.isWebsocket) beginUpgrade(this, core, route, head, req);
+    else this.invoke(req, route.handler);
+  }
+
+  private begin(head: RequestHead): HttpdReq {
+    this.step('dispatch');
+    this.head = head;
+    this.mustClose = this.inError = false;
+    const awaitsContinue = head.hasBody && !head.http10 && listHas(findHeader(head.headers, 'expect'), '100-continue');
+    this.body.begin(head.contentLen, awaitsContinue);
+    this.resp.reset(head.method === HTTP_HEAD, head.http10);
+    this.sess.setDeadline(this.core.handlerMs);
+    const req = new HttpdReq(this.core.server, this.sess.fd, head, this);
+    lendCtx(this.sess, req);
+    this.current = req;
+    return req;
+  }
+
+  /** The request can't be read: answers, and closes whatever the error's handler says. */
+  private refuse(code: HttpdErrCode, reason: string): void {
+    this.core.logRefusal(code, reason);
+    const req = this.begin(NO_HEAD);
+    this.mustClose = true;
+    this.answerError(req, code);
+  }
+
+  /** A copy takes the place of the request: the original can't answer any more. */
+  private replaceRequest(req: HttpdReq): HttpdReq {
+    this.current = req.copy(this);
+    return this.current;
+  }
+
+  private returned(req: HttpdReq, result: unknown): void {
+    if (result !== undefined && result !== ESP_OK) this.settle(req, `it returned ${String(result)}`);
+    // else it answers later, or would have been too late: a copy has taken its place
+    else if (this.current === req) this.settle(req, undefined);
+  }
+
+  private threw(req: HttpdReq, thrown: unknown): void {
+    this.settle(req, describeThrown(thrown), thrown);
+  }
+
+  /** A handler has ended, well or not: makes sure that the client gets an answer, and goes on. */
+  private settle(req: HttpdReq, failure: string | undefined, thrown?: unknown): void {
+    const { current, resp, nextStep } = this;
+    if (failure !== undefined) this.core.logFailure(req, failure, 'warn');
+    if (!current?.standsFor(req)) return;
+    if (!this.sess.open) {
+      this.current = undefined;
+      returnCtx(this.sess, current, this.core.onFreeFailure);
+      return;
+    }
+    returnCtx(this.sess, current, this.core.onFreeFailure);
+    this.nextStep = undefined;
+    if (!resp.begun) {
+      if (failure === undefined && nextStep !== undefined) return nextStep.go();
+      if (failure === undefined)
+        this.core.logFailure(req, 'it has not answered: call respSend, or asyncHandlerBegin', 'error');
+      const refused = nextStep !== undefined && thrown === undefined;
+      const code = refused ? nextStep.refusal : (this.body.fault ?? HTTPD_500_INTERNAL_SERVER_ERROR);
+      this.mustClose = true;
+      return this.answerError(this.replaceRequest(current), code);
+    }
+    this.current = undefined;
+    if (!resp.complete) {
+      this.core.logFailure(req, 'it ended before its response did', 'error');
+      return this.close('a response was left incomplete');
+    }
+    if (failure !== undefined || resp.closing || !this.keepAlive()) return this.close('closed behind a response');
+    if (this.body.open) {
+      this.step('answered');
+      this.sess.setDeadline(this.core.recvWaitMs);
+    } else {
+      this.becomeIdle();
+    }
+    this.core.logDone();
+    this.sess.pump();
+  }
+}
+
+/** RFC 9112 section 2.2: empty lines before a request are ignored. */
+function skipEmptyLines(input: Input): void {
+  const { buf } = input;
+  while (input.to - input.from >= 2 && buf[input.from] === 0x0d && buf[input.from + 1] === 0x0a) input.from += 2;
+}
+
+/** HTTP/1.0 has no other way to tell a body of this length from none. */
+function needsLength(head: RequestHead): boolean {
+  const { method, http10, headers } = head;
+  const carriesBody = method === HTTP_POST || method === HTTP_PUT || method === HTTP_PATCH;
+  return http10 && carriesBody && findHeader(headers, 'content-length') === undefined;
+}
+
+function isThenable(value: unknown): value is PromiseLike<number | undefined> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
+}

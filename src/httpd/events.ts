@@ -1,0 +1,109 @@
+/**
+ * What a server tells its observers, after `ESP_HTTP_SERVER_EVENT`.
+ */
+import { EventEmitter } from 'node:events';
+import type { HttpdErrCode } from './http_err.js';
+
+/** Payload of `data` and `sentData` (`esp_http_server_event_data`). */
+export interface HttpdEventData {
+  readonly fd: number;
+  readonly dataLen: number;
+}
+
+/** Events and what their listeners get. */
+export interface HttpdEvents {
+  /** An error page was sent (`HTTP_SERVER_EVENT_ERROR`). */
+  error: [code: HttpdErrCode];
+  /** The server listens (`HTTP_SERVER_EVENT_START`). */
+  start: [];
+  /** A session was opened (`HTTP_SERVER_EVENT_ON_CONNECTED`). */
+  connected: [fd: number];
+  /** The head of a request has arrived (`HTTP_SERVER_EVENT_ON_HEADER`). */
+  header: [fd: number];
+  /** The head of a response was sent (`HTTP_SERVER_EVENT_HEADERS_SENT`). */
+  headersSent: [fd: number];
+  /** A handler has received a part of a body, or a frame (`HTTP_SERVER_EVENT_ON_DATA`). */
+  data: [data: HttpdEventData];
+  /** A body, a chunk or a frame was sent (`HTTP_SERVER_EVENT_SENT_DATA`). */
+  sentData: [data: HttpdEventData];
+  /** A session has ended (`HTTP_SERVER_EVENT_DISCONNECTED`). */
+  disconnected: [fd: number];
+  /** The server has stopped (`HTTP_SERVER_EVENT_STOP`). */
+  stop: [];
+}
+
+/** Numbers of the events (`esp_http_server_event_id_t`), which are the states of a server too. */
+export const HTTP_SERVER_EVENT_ERROR = 0;
+export const HTTP_SERVER_EVENT_START = 1;
+export const HTTP_SERVER_EVENT_ON_CONNECTED = 2;
+export const HTTP_SERVER_EVENT_ON_HEADER = 3;
+export const HTTP_SERVER_EVENT_HEADERS_SENT = 4;
+export const HTTP_SERVER_EVENT_ON_DATA = 5;
+export const HTTP_SERVER_EVENT_SENT_DATA = 6;
+export const HTTP_SERVER_EVENT_DISCONNECTED = 7;
+export const HTTP_SERVER_EVENT_STOP = 8;
+
+const IDS: Readonly<Record<keyof HttpdEvents, number>> = {
+  error: HTTP_SERVER_EVENT_ERROR,
+  start: HTTP_SERVER_EVENT_START,
+  connected: HTTP_SERVER_EVENT_ON_CONNECTED,
+  header: HTTP_SERVER_EVENT_ON_HEADER,
+  headersSent: HTTP_SERVER_EVENT_HEADERS_SENT,
+  data: HTTP_SERVER_EVENT_ON_DATA,
+  sentData: HTTP_SERVER_EVENT_SENT_DATA,
+  disconnected: HTTP_SERVER_EVENT_DISCONNECTED,
+  stop: HTTP_SERVER_EVENT_STOP,
+};
+
+/** An emitter that costs one comparison per event that nobody listens to, and whose listeners can't harm the server. */
+export class EventHub {
+  /** The last event, as `httpd_get_server_state()` gives it. */
+  state = HTTP_SERVER_EVENT_ERROR;
+  /** Listeners for `data` and `sentData`, which make an object each. */
+  dataListeners = 0;
+  private readonly emitter = new EventEmitter();
+  private total = 0;
+
+  constructor(private readonly onFailure: (thrown: unknown) => void) {}
+
+  on<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): void {
+    this.emitter.on(name, listener as (...args: unknown[]) => void);
+    this.count();
+  }
+
+  once<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): void {
+    this.emitter.once(name, listener as (...args: unknown[]) => void);
+    this.count();
+  }
+
+  off<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): void {
+    this.emitter.off(name, listener as (...args: unknown[]) => void);
+    this.count();
+  }
+
+  emit<Name extends keyof HttpdEvents>(name: Name, payload?: HttpdEvents[Name][0]): void {
+    if (name !== 'stop' && name !== 'error') this.state = IDS[name];
+    if (this.total === 0) return;
+    // one by one, so that a listener that throws takes the event from no other
+    for (const listener of this.emitter.rawListeners(name)) {
+      try {
+        listener.call(this.emitter, payload);
+      } catch (thrown) {
+        this.onFailure(thrown);
+      }
+    }
+    this.count();
+  }
+
+  /** `data` or `sentData`. */
+  emitData(name: 'data' | 'sentData', fd: number, dataLen: number): void {
+    this.state = IDS[name];
+    if (this.dataListeners > 0) this.emit(name, { fd, dataLen });
+  }
+
+  private count(): void {
+    const names = this.emitter.eventNames();
+    this.total = names.length;
+    this.dataListeners = this.emitter.listenerCount('data') + this.emitter.listenerCount('sentData');
+  }
+}

@@ -1,0 +1,415 @@
+/**
+ * A request as its handler sees it, after `httpd_req_t` and the `httpd_req_…`, `httpd_resp_…` and `httpd_ws_…` functions
+ * that take one.
+ */
+import { ESP_ERR_HTTPD_INVALID_REQ, ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
+import type { FreeCtxFn } from '../sess/sess.js';
+import { cookieValue, findHeader, joinHeaders, queryOf } from './headers.js';
+import {
+  errorText,
+  HTTPD_400_BAD_REQUEST,
+  HTTPD_404_NOT_FOUND,
+  HTTPD_408_REQ_TIMEOUT,
+  HTTPD_500_INTERNAL_SERVER_ERROR,
+  type HttpdErrCode,
+  isErrCode,
+} from './http_err.js';
+import type { Body, Response } from './resp.js';
+import type { HttpdServer } from './server.js';
+
+/** What a handler returns: `undefined` or `ESP_OK` keeps the session, any other value closes it. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is as welcome as one that returns ESP_OK
+export type HandlerResult = number | void | Promise<number | void>;
+
+/** What a request needs from its connection while it is served. */
+export interface ReqOwner {
+  /** The request being served; any other is stale. */
+  readonly current: HttpdReq | undefined;
+  readonly resp: Response;
+  /** The body is not what it should be: what the client gets if the handler fails. */
+  faultBody(code: HttpdErrCode): void;
+  recvBody(buf: Uint8Array): Promise<number>;
+  handleErr(req: HttpdReq, code: HttpdErrCode): HandlerResult;
+  beginAsync(req: HttpdReq): HttpdReq;
+  completeAsync(req: HttpdReq): void;
+  onErrorPage(code: HttpdErrCode): void;
+}
+
+/** What a request needs from its WebSocket. */
+export interface WsOps {
+  recvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void>;
+  recvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void>;
+  sendFrame(pkt: HttpdWsFrame): Promise<void>;
+}
+
+/** What a request is made of. */
+export interface ReqInit {
+  readonly method: number;
+  readonly uri: string;
+  readonly contentLen: number | undefined;
+  /** The head as it came, and its header section. */
+  readonly raw: string;
+  readonly headers: string;
+}
+
+const CHUNK = 16 * 1024;
+
+export class HttpdReq {
+  /** The server. */
+  readonly handle: HttpdServer;
+  /** `HTTP_GET` and so on; `HTTPD_WS_FRAME` when the handler is called for a WebSocket frame. */
+  method: number;
+  /** The request target, query included. */
+  readonly uri: string;
+  /** Length of the body in bytes, 0 without one; undefined if it comes in chunks. */
+  readonly contentLen: number | undefined;
+  /** `userCtx` of the URI handler. */
+  userCtx: unknown;
+  /** The session's context. A handler may set it: it stays with the session for its later requests. */
+  sessCtx: unknown;
+  /** Frees `sessCtx` when it is replaced or the session ends. */
+  freeCtx: FreeCtxFn | undefined;
+  /** If set, a context that a handler replaces is not freed. */
+  ignoreSessCtxChanges = false;
+
+  private readonly fd: number;
+  private raw: string;
+  private headers: string;
+  private owner: ReqOwner | undefined;
+  private ws: WsOps | undefined;
+  private original: HttpdReq | undefined;
+
+  /** Requests are made by the server. */
+  constructor(handle: HttpdServer, fd: number, init: ReqInit, owner: ReqOwner | undefined) {
+    this.handle = handle;
+    this.fd = fd;
+    this.method = init.method;
+    this.uri = init.uri;
+    this.contentLen = init.contentLen;
+    this.raw = init.raw;
+    this.headers = init.headers;
+    this.owner = owner;
+  }
+
+  /** The session's fd (`httpd_req_to_sockfd`). */
+  toSockfd(): number {
+    return this.fd;
+  }
+
+  /**
+   * Reads from the body (`httpd_req_recv`), from a chunked one too. Waits at most `recvWaitTimeout` for the next bytes.
+   *
+   * @param buf is filled from its start
+   * @returns how many bytes, at most `buf.length`; 0 at the end of the body
+   * @throws EspError ESP_ERR_TIMEOUT if nothing came in time (calling again is allowed), ESP_ERR_INVALID_SIZE if the body
+   *   is longer than `maxReqBodyLen`, ESP_ERR_HTTPD_INVALID_REQ if its framing is broken, ESP_FAIL if the client left
+   */
+  recv(buf: Uint8Array): Promise<number> {
+    if (!(buf instanceof Uint8Array) || buf.length === 0) invalidArg('recv needs a Uint8Array with room for a byte');
+    try {
+      return this.live('recv').recvBody(buf);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /** The whole body as UTF-8 text, at most `maxReqBodyLen` bytes. Fails as `recv` does. */
+  async text(): Promise<string> {
+    const pieces: Buffer[] = [];
+    for await (const piece of this) pieces.push(piece);
+    return Buffer.concat(pieces).toString();
+  }
+
+  /** The whole body parsed as JSON. Fails as `recv` does, and with ESP_ERR_INVALID_ARG if it is not JSON. */
+  async json(): Promise<unknown> {
+    const text = await this.text();
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      this.live('json').faultBody(HTTPD_400_BAD_REQUEST);
+      throw new EspError(ESP_ERR_INVALID_ARG, 'the body is not JSON', { cause });
+    }
+  }
+
+  /** The body in pieces, each a Buffer of its own. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+    for (;;) {
+      const buf = Buffer.allocUnsafeSlow(CHUNK);
+      const n = await this.recv(buf);
+      if (n === 0) return;
+      yield buf.subarray(0, n);
+    }
+  }
+
+  /** Length of the value of a header field, 0 if it is absent (`httpd_req_get_hdr_value_len`). */
+  getHdrValueLen(name: string): number {
+    return this.getHdrValueStr(name)?.length ?? 0;
+  }
+
+  /**
+   * The value of the first header field of this name (`httpd_req_get_hdr_value_str`), bytes above 127 as Latin-1.
+   * In frame handlers there are no headers any more.
+   *
+   * @param name without regard to case
+   */
+  getHdrValueStr(name: string): string | undefined {
+    if (typeof name !== 'string') invalidArg('the name of a header must be a string');
+    return findHeader(this.headers, name.toLowerCase());
+  }
+
+  /** Length of the query, 0 without one (`httpd_req_get_url_query_len`). */
+  getUrlQueryLen(): number {
+    return queryOf(this.uri).length;
+  }
+
+  /** The query, without its question mark, not decoded; undefined without one (`httpd_req_get_url_query_str`). */
+  getUrlQueryStr(): string | undefined {
+    return queryOf(this.uri) || undefined;
+  }
+
+  /** The value of a cookie (`httpd_req_get_cookie_val`). Unlike in ESP-IDF the name's case counts (RFC 6265). */
+  getCookieVal(name: string): string | undefined {
+    if (typeof name !== 'string') invalidArg('the name of a cookie must be a string');
+    const header = joinHeaders(this.headers, 'cookie');
+    return header === undefined ? undefined : cookieValue(header.replaceAll(', ', '; '), name);
+  }
+
+  /** The request line and the header section as they came (`httpd_get_raw_req_data`). */
+  getRawReqData(): Buffer {
+    return Buffer.from(this.raw, 'latin1');
+  }
+
+  /**
+   * Answers with an error through its registered handler, or with the default page (`httpd_req_handle_err`).
+   *
+   * @returns what the handler is to return in turn
+   */
+  handleErr(code: HttpdErrCode): HandlerResult {
+    if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
+    return this.live('handleErr').handleErr(this, code);
+  }
+
+  /**
+   * Lets the handler return without an answer (`httpd_req_async_handler_begin`): the copy answers later, and must be
+   * ended with `asyncHandlerComplete()`. From now on only the copy can answer.
+   */
+  asyncHandlerBegin(): HttpdReq {
+    return this.live('asyncHandlerBegin').beginAsync(this);
+  }
+
+  /** Ends what `asyncHandlerBegin()` began (`httpd_req_async_handler_complete`). */
+  asyncHandlerComplete(): void {
+    this.live('asyncHandlerComplete').completeAsync(this);
+  }
+
+  /** Status line of the response, such as `'404 Not Found'`; by default `'200 OK'` (`httpd_resp_set_status`). */
+  respSetStatus(status: string): void {
+    this.live('respSetStatus').resp.setStatus(status);
+  }
+
+  /** Content-Type of the response; by default `'text/html'` (`httpd_resp_set_type`). */
+  respSetType(type: string): void {
+    this.live('respSetType').resp.setType(type);
+  }
+
+  /**
+   * Adds a header to the response (`httpd_resp_set_hdr`); the same name may be added again. `Content-Type` sets the
+   * type, `Connection: close` ends the connection behind the response.
+   *
+   * @throws EspError ESP_ERR_INVALID_ARG for a name or value that can't be sent, or that the library sets itself;
+   *   ESP_ERR_HTTPD_RESP_HDR beyond `maxRespHeaders`
+   */
+  respSetHdr(name: string, value: string): void {
+    this.live('respSetHdr').resp.setHeader(name, value);
+  }
+
+  /**
+   * Sends the whole response (`httpd_resp_send`). The bytes are copied: `body` may be changed afterwards.
+   *
+   * @returns resolves when the bytes are handed over; waits while the reader is too slow
+   * @throws EspError ESP_ERR_INVALID_STATE if the request is answered, ESP_ERR_HTTPD_INVALID_REQ if it is over,
+   *   ESP_ERR_HTTPD_RESP_SEND if the session ends; all by rejection, and none ends the process if nobody awaits
+   */
+  respSend(body: Body = ''): Promise<void> {
+    return this.answer('respSend', body, resp => resp.send(body));
+  }
+
+  /** The same as `respSend` (`httpd_resp_sendstr`). */
+  respSendstr(body: Body = ''): Promise<void> {
+    return this.respSend(body);
+  }
+
+  /** Sends a piece of the response, with chunked coding (`httpd_resp_send_chunk`); an empty piece, or none, ends it. */
+  respSendChunk(piece: Body = ''): Promise<void> {
+    return this.answer('respSendChunk', piece, resp => resp.sendChunk(piece));
+  }
+
+  /** The same as `respSendChunk` (`httpd_resp_sendstr_chunk`). */
+  respSendstrChunk(piece: Body = ''): Promise<void> {
+    return this.respSendChunk(piece);
+  }
+
+  /** Answers with an error page (`httpd_resp_send_err`); `message` replaces its body and is sent as HTML. */
+  respSendErr(code: HttpdErrCode, message?: string): Promise<void> {
+    if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
+    const [status, sentence] = errorText(code);
+    return this.sendErrorPage(status, message ?? sentence, message === undefined, code);
+  }
+
+  /** Answers with an error of any status (`httpd_resp_send_custom_err`). */
+  respSendCustomErr(status: string, message?: string): Promise<void> {
+    return this.sendErrorPage(status, message ?? '', message === undefined, undefined);
+  }
+
+  respSend404(): Promise<void> {
+    return this.respSendErr(HTTPD_404_NOT_FOUND);
+  }
+
+  respSend408(): Promise<void> {
+    return this.respSendErr(HTTPD_408_REQ_TIMEOUT);
+  }
+
+  respSend500(): Promise<void> {
+    return this.respSendErr(HTTPD_500_INTERNAL_SERVER_ERROR);
+  }
+
+  /** Sends bytes as they are (`httpd_send`): the handler writes status line and framing itself. */
+  send(bytes: Body): Promise<void> {
+    return this.answer('send', bytes, resp => resp.sendRaw(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
+  }
+
+  /**
+   * Receives the frame that the handler was called for (`httpd_ws_recv_frame`).
+   *
+   * - `pkt.payload` set: the payload is copied to its start; `maxLen` is its size.
+   * - `maxLen` 0: only `type`, `final`, `fragmented`, `len` and `leftLen` are set. Call again with a buffer.
+   * - `pkt.payload` unset and `maxLen` above 0: a buffer is allocated.
+   *
+   * When the frame has been received, the next call waits for the session's next one.
+   *
+   * @throws EspError ESP_ERR_INVALID_SIZE if the payload is longer than `maxLen` (the frame can still be received),
+   *   ESP_ERR_INVALID_STATE if the session is no WebSocket, ESP_ERR_TIMEOUT, ESP_FAIL if it ends
+   */
+  wsRecvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
+    try {
+      return this.socket('wsRecvFrame').recvFrame(pkt, maxLen);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Receives the next part of the frame's payload (`httpd_ws_recv_frame_part`): `maxLen` bytes or what is left, to the
+   * start of `pkt.payload`. `pkt.len` is the whole length, `pkt.leftLen` counts down to 0. `maxLen` 0 as in `wsRecvFrame`.
+   */
+  wsRecvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
+    try {
+      return this.socket('wsRecvFramePart').recvFramePart(pkt, maxLen);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Sends a frame (`httpd_ws_send_frame`). The payload is copied. In the handler's call for the handshake the frame
+   * leaves right behind the 101.
+   *
+   * @returns resolves when the bytes are handed over; waits while the reader is too slow
+   * @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE if the session is no WebSocket or is closing,
+   *   ESP_ERR_HTTPD_RESP_SEND if it ends; by rejection
+   */
+  wsSendFrame(pkt: HttpdWsFrame): Promise<void> {
+    try {
+      return this.socket('wsSendFrame').sendFrame(pkt);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /** @internal The connection becomes a WebSocket, or is about to. */
+  attachWs(ws: WsOps): void {
+    this.ws = ws;
+  }
+
+  /** @internal HTTP is over for this request. */
+  detachHttp(method: number): void {
+    this.owner = undefined;
+    this.method = method;
+    this.raw = this.headers = '';
+  }
+
+  /** @internal A request that takes the place of this one. */
+  copy(owner: ReqOwner): HttpdReq {
+    const { method, uri, contentLen, raw, headers } = this;
+    const copy = new HttpdReq(this.handle, this.fd, { method, uri, contentLen, raw, headers }, owner);
+    copy.userCtx = this.userCtx;
+    copy.sessCtx = this.sessCtx;
+    copy.freeCtx = this.freeCtx;
+    copy.ignoreSessCtxChanges = this.ignoreSessCtxChanges;
+    copy.ws = this.ws;
+    copy.original = this.original ?? this;
+    return copy;
+  }
+
+  /** @internal Is this `req`, or a copy of it? */
+  standsFor(req: HttpdReq): boolean {
+    return this === req || (this.original !== undefined && this.original === (req.original ?? req));
+  }
+
+  private live(what: string): ReqOwner {
+    const { owner } = this;
+    if (owner === undefined) {
+      throw new EspError(ESP_ERR_INVALID_STATE, `${what}: '${this.uri}' is a WebSocket; use the ws… functions`);
+    }
+    if (owner.current !== this) {
+      throw new EspError(
+        ESP_ERR_HTTPD_INVALID_REQ,
+        `${what}: the request for '${this.uri}' is over, or its session has ended; asyncHandlerBegin() lets one answer later`,
+      );
+    }
+    return owner;
+  }
+
+  private socket(what: string): WsOps {
+    if (this.ws === undefined) {
+      throw new EspError(ESP_ERR_INVALID_STATE, `${what}: the session of '${this.uri}' is no WebSocket`);
+    }
+    return this.ws;
+  }
+
+  private answer(what: string, body: unknown, send: (resp: Response) => Promise<void>): Promise<void> {
+    try {
+      if (typeof body !== 'string' && !(body instanceof Uint8Array))
+        invalidArg(`${what} takes a string or a Uint8Array`);
+      return send(this.live(what).resp);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  private sendErrorPage(status: string, text: string, dressed: boolean, code: HttpdErrCode | undefined): Promise<void> {
+    try {
+      const owner = this.live('respSendErr');
+      const { resp } = owner;
+      resp.setStatus(status);
+      resp.setType('text/html');
+      const sent = resp.send(dressed ? errorPage(status, text) : text);
+      if (code !== undefined) owner.onErrorPage(code);
+      return sent;
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+}
+
+function errorPage(status: string, sentence: string): string {
+  return `<!DOCTYPE html>\n<title>${status}</title>\n<h1>${status}</h1>\n<p>${sentence}</p>\n`;
+}
+
+/** A rejection that does not end the process when nobody awaits it: a client that leaves must not be able to do that. */
+function rejected(error: unknown): Promise<never> {
+  const promise = Promise.reject(error);
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,415 @@
+/**
+ * The server as applications see it, after `httpd_handle_t` and the functions that take one.
+ */
+import { checkConfig, type HttpdConfig } from '../config.js';
+import { describeThrown, ESP_ERR_HTTPD_TASK, ESP_ERR_INVALID_STATE, ESP_OK, EspError, invalidArg } from '../err.js';
+import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
+import {
+  HTTPD_WS_CLIENT_HTTP,
+  HTTPD_WS_CLIENT_INVALID,
+  HTTPD_WS_CLIENT_WEBSOCKET,
+  type HttpdWsFrame,
+} from '../httpd_ws/frame_type.js';
+import { WsConn } from '../httpd_ws/ws_conn.js';
+import { netPort } from '../port/net.js';
+import type { Listener, Port } from '../port/port.js';
+import { getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
+import { type Clock, systemClock } from '../sess/deadlines.js';
+import { HTTPD_SOCK_ERR_TIMEOUT } from '../sess/overrides.js';
+import type { FreeCtxFn, Sess } from '../sess/sess.js';
+import { HttpConn } from './conn.js';
+import { type ErrHandler, HttpdCore } from './core.js';
+import type { HttpdEvents } from './events.js';
+import { type HttpdErrCode, isErrCode } from './http_err.js';
+import { receiveBuffer } from './llhttp.js';
+import { checkUri, type HttpdUri } from './route.js';
+import { type WorkFn, WorkQueue } from './work_queue.js';
+
+/** Called once when an asynchronous send has ended (`transfer_complete_cb`); `err` is ESP_OK or an error's number. */
+export type TransferCompleteCb = (err: number, fd: number, arg: unknown) => void;
+/** Receives for a session (`httpd_recv_func_t`): fills `buf`, returns how many bytes, or `HTTPD_SOCK_ERR_…`. */
+export type HttpdRecvFn = (server: HttpdServer, fd: number, buf: Uint8Array, flags: number) => number;
+/** Sends for a session (`httpd_send_func_t`): returns how many bytes of `buf` it took, or `HTTPD_SOCK_ERR_…`. */
+export type HttpdSendFn = (server: HttpdServer, fd: number, buf: Uint8Array, flags: number) => number;
+/** Tells how many bytes can be received without waiting for the socket (`httpd_pending_func_t`). */
+export type HttpdPendingFn = (server: HttpdServer, fd: number) => number;
+
+/** What a server stands on; tests bring their own. */
+export interface ServerParts {
+  readonly port?: Port;
+  readonly clock?: Clock;
+}
+
+/** How long `stop` lets handlers go on, in seconds, unless it is told otherwise. */
+const GRACE = 5;
+
+export class HttpdServer {
+  private readonly core: HttpdCore;
+  private readonly works: WorkQueue;
+  private listener: Listener | undefined;
+  private stopped: Promise<void> | undefined;
+
+  /** Servers are made by `httpdStart()`. */
+  constructor(config: HttpdConfig, clock: Clock) {
+    const core = new HttpdCore(config, clock, this);
+    this.core = core;
+    this.works = new WorkQueue(
+      config.maxWorkQueue,
+      () => core.logWork(),
+      thrown => core.logs.httpd.error(`httpd_process_ctrl_msg: a work failed: ${describeThrown(thrown)}`),
+    );
+  }
+
+  /** The port that the server is bound to. */
+  get port(): number {
+    return this.listener?.port ?? 0;
+  }
+
+  /** @internal */
+  async listen(port: Port): Promise<void> {
+    const { core } = this;
+    const { config } = core;
+    try {
+      this.listener = await port.listen(
+        {
+          port: config.serverPort,
+          host: config.host,
+          backlog: config.backlogConn,
+          keepAlive: config.keepAliveEnable
+            ? {
+                idle: config.keepAliveIdle || 5,
+                interval: config.keepAliveInterval || 5,
+                count: config.keepAliveCount || 3,
+              }
+            : undefined,
+        },
+        receiveBuffer,
+        sock => core.accept(sock),
+        error => core.logs.httpd.error(`httpd_accept_conn: error in accept: ${error.message}`),
+      );
+    } catch (cause) {
+      const where = `${config.host ?? 'any address'} port ${config.serverPort}`;
+      throw new EspError(ESP_ERR_HTTPD_TASK, `can't listen on ${where}: ${describeThrown(cause)}`, { cause });
+    }
+    core.logs.httpd.debug('httpd_thread: web server started');
+    core.logTurn();
+    core.events.emit('start');
+  }
+
+  /**
+   * Stops the server (`httpd_stop`): accepts no more, lets running handlers end, says goodbye to WebSockets with
+   * Close 1001, ends all sessions, frees the global contexts. Calling it again returns the same promise.
+   *
+   * @param options.grace how long running handlers and closing handshakes may take, in seconds, default 5
+   */
+  stop(options: { grace?: number } = {}): Promise<void> {
+    const { grace = GRACE } = options;
+    if (typeof grace !== 'number' || !(grace >= 0)) invalidArg('grace must be a number of seconds from 0');
+    this.stopped ??= this.shutDown(grace * 1000);
+    return this.stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /**
+   * Registers a URI handler (`httpd_register_uri_handler`). The first registered that fits a request serves it.
+   *
+   * @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_HTTPD_HANDLER_EXISTS, ESP_ERR_HTTPD_HANDLERS_FULL
+   */
+  registerUriHandler(uri: HttpdUri): void {
+    const route = checkUri(uri);
+    const place = this.core.uris.register(route);
+    const { uri: log } = this.core.logs;
+    if (log.debugOn) log.debug(`httpd_register_uri_handler: [${place}] installed ${route.uri}`);
+  }
+
+  /**
+   * Removes the handler of a URI and method (`httpd_unregister_uri_handler`). Its WebSockets live on.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  unregisterUriHandler(uri: string, method: number): void {
+    this.core.uris.unregister(uri, method);
+  }
+
+  /**
+   * Removes all handlers of a URI (`httpd_unregister_uri`).
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  unregisterUri(uri: string): void {
+    this.core.uris.unregisterAll(uri);
+  }
+
+  /**
+   * Sets who answers an error (`httpd_register_err_handler`); undefined brings back the default page. If the handler
+   * returns `ESP_OK` the connection stays open, where the error allows it.
+   */
+  registerErrHandler(code: HttpdErrCode, handler: ErrHandler | undefined): void {
+    if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
+    if (handler !== undefined && typeof handler !== 'function') invalidArg('the error handler must be a function');
+    this.core.errHandlers[code] = handler;
+  }
+
+  /**
+   * Queues work for the server's loop (`httpd_queue_work`): first in, first out, after the sockets that are ready now.
+   * What it throws, or rejects with, is logged and harms no other.
+   *
+   * @throws EspError ESP_FAIL if `maxWorkQueue` works wait, ESP_ERR_INVALID_STATE if the server has stopped
+   */
+  queueWork<Arg>(fn: (arg: Arg) => unknown, arg?: Arg): void {
+    if (typeof fn !== 'function') invalidArg('the work must be a function');
+    if (this.listener === undefined) throw new EspError(ESP_ERR_INVALID_STATE, 'the server has stopped');
+    this.works.add(fn as WorkFn, arg);
+  }
+
+  /**
+   * Ends a session (`httpd_sess_trigger_close`): a WebSocket with Close 1000, HTTP behind the response that is under way.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessTriggerClose(fd: number): void {
+    const { protocol } = this.core.session(fd);
+    if (protocol instanceof WsConn) protocol.close(WS_CLOSE_NORMAL);
+    else if (protocol instanceof HttpConn) protocol.closeSoon('sessTriggerClose');
+  }
+
+  /**
+   * Makes a session the most recently used (`httpd_sess_update_lru_counter`).
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessUpdateLruCounter(fd: number): void {
+    this.core.onActive(this.core.session(fd));
+  }
+
+  /** The fds of all sessions (`httpd_get_client_list`). */
+  getClientList(): number[] {
+    return this.core.clientList();
+  }
+
+  /** The session's context (`httpd_sess_get_ctx`). @throws EspError ESP_ERR_NOT_FOUND */
+  sessGetCtx(fd: number): unknown {
+    return getCtx(this.core.session(fd));
+  }
+
+  /** Sets it (`httpd_sess_set_ctx`); the one before is freed. @throws EspError ESP_ERR_NOT_FOUND */
+  sessSetCtx(fd: number, ctx: unknown, freeFn?: FreeCtxFn): void {
+    setCtx(this.core.session(fd), ctx, freeFn, this.core.onFreeFailure);
+  }
+
+  /** The session's transport context (`httpd_sess_get_transport_ctx`). @throws EspError ESP_ERR_NOT_FOUND */
+  sessGetTransportCtx(fd: number): unknown {
+    return this.core.session(fd).transportCtx;
+  }
+
+  /** Sets it (`httpd_sess_set_transport_ctx`); the one before is freed. @throws EspError ESP_ERR_NOT_FOUND */
+  sessSetTransportCtx(fd: number, ctx: unknown, freeFn?: FreeCtxFn): void {
+    setTransportCtx(this.core.session(fd), ctx, freeFn, this.core.onFreeFailure);
+  }
+
+  /** `config.globalUserCtx` (`httpd_get_global_user_ctx`). */
+  getGlobalUserCtx(): unknown {
+    return this.core.config.globalUserCtx;
+  }
+
+  /** `config.globalTransportCtx` (`httpd_get_global_transport_ctx`). */
+  getGlobalTransportCtx(): unknown {
+    return this.core.config.globalTransportCtx;
+  }
+
+  /**
+   * Puts a function between a session's socket and its protocol (`httpd_sess_set_recv_override`). It is called when
+   * bytes have arrived, until it returns 0 or less; it gets them with `socketRecv`. undefined takes it away.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessSetRecvOverride(fd: number, fn: HttpdRecvFn | undefined): void {
+    const sess = this.core.session(fd);
+    checkOverride(fn);
+    sess.override().recv = fn && (buf => fn(this, fd, buf, 0));
+  }
+
+  /**
+   * The same for sending (`httpd_sess_set_send_override`); it sends with `socketSend`.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessSetSendOverride(fd: number, fn: HttpdSendFn | undefined): void {
+    const sess = this.core.session(fd);
+    checkOverride(fn);
+    const overrides = sess.override();
+    overrides.send = fn && (buf => fn(this, fd, buf, 0));
+    sess.tx.sock = fn === undefined ? sess.sock : overrides.sink;
+  }
+
+  /**
+   * Tells what a receive override still holds (`httpd_sess_set_pending_override`): while it is above 0 the override is
+   * called again.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessSetPendingOverride(fd: number, fn: HttpdPendingFn | undefined): void {
+    const sess = this.core.session(fd);
+    checkOverride(fn);
+    sess.override().pending = fn && (() => fn(this, fd));
+  }
+
+  /**
+   * Sends bytes on a session's socket (`httpd_socket_send`), behind what is queued. In a send override: on the socket
+   * itself, at once.
+   *
+   * @returns how many bytes were taken: all, outside of an override
+   * @throws EspError ESP_ERR_NOT_FOUND, ESP_ERR_HTTPD_RESP_SEND
+   */
+  socketSend(fd: number, bytes: Uint8Array): number {
+    const sess = this.core.session(fd);
+    if (!(bytes instanceof Uint8Array)) invalidArg('socketSend takes a Uint8Array');
+    const buf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (sess.overrides?.active) return sess.sock.send(buf, 0, buf.length);
+    sess.admit(false);
+    sess.tx.write(bytes);
+    return bytes.length;
+  }
+
+  /**
+   * Takes bytes that a session has received and not looked at (`httpd_socket_recv` with MSG_DONTWAIT): in a receive
+   * override those that have just arrived, in a handler those behind its request.
+   *
+   * @returns how many, 0 if the peer has ended, `HTTPD_SOCK_ERR_TIMEOUT` if there are none now
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  socketRecv(fd: number, buf: Uint8Array): number {
+    const sess = this.core.session(fd);
+    if (!(buf instanceof Uint8Array)) invalidArg('socketRecv takes a Uint8Array');
+    const input = sess.overrides?.active ? sess.overrides.raw : sess.input;
+    const n = input.take(buf);
+    if (n > 0) return n;
+    return sess.peerEnded ? 0 : HTTPD_SOCK_ERR_TIMEOUT;
+  }
+
+  /**
+   * Sends a frame on a WebSocket (`httpd_ws_send_frame_async`). The payload is copied.
+   *
+   * @returns resolves when the bytes are handed over; waits while the reader is too slow
+   * @throws EspError ESP_ERR_NOT_FOUND for an fd whose session has ended, ESP_ERR_INVALID_STATE if it is no WebSocket
+   *   or is closing, ESP_ERR_INVALID_ARG; at once. ESP_ERR_HTTPD_RESP_SEND if it ends while the send waits; by rejection
+   */
+  wsSendFrameAsync(fd: number, frame: HttpdWsFrame): Promise<void> {
+    return this.webSocket(fd).sendFrame(frame);
+  }
+
+  /** Sends a frame on a WebSocket (`httpd_ws_send_data`); fails as `wsSendFrameAsync` does, by rejection. */
+  async wsSendData(fd: number, frame: HttpdWsFrame): Promise<void> {
+    await this.webSocket(fd).sendFrame(frame);
+  }
+
+  /**
+   * Queues a frame to be sent on a WebSocket (`httpd_ws_send_data_async`); `cb` is called exactly once, from the loop.
+   *
+   * @throws EspError ESP_FAIL if the work queue is full; then `cb` is not called
+   */
+  wsSendDataAsync(fd: number, frame: HttpdWsFrame, cb?: TransferCompleteCb, arg?: unknown): void {
+    if (cb !== undefined && typeof cb !== 'function') invalidArg('cb must be a function');
+    const kept = { ...frame, payload: typeof frame.payload === 'string' ? frame.payload : frame.payload?.slice() };
+    this.queueWork(async () => {
+      let code = ESP_OK;
+      try {
+        await this.webSocket(fd).sendFrame(kept);
+      } catch (error) {
+        code = error instanceof EspError ? error.code : ESP_ERR_INVALID_STATE;
+      }
+      cb?.(code, fd, arg);
+    });
+  }
+
+  /** What an fd stands for (`httpd_ws_get_fd_info`): `HTTPD_WS_CLIENT_INVALID`, `_HTTP` or `_WEBSOCKET`. */
+  wsGetFdInfo(fd: number): number {
+    const sess = this.core.sessions.get(fd);
+    if (sess === undefined) return HTTPD_WS_CLIENT_INVALID;
+    const { protocol } = sess;
+    const open = protocol instanceof WsConn && sess.open && !protocol.closing;
+    return open ? HTTPD_WS_CLIENT_WEBSOCKET : HTTPD_WS_CLIENT_HTTP;
+  }
+
+  /** The last event's number (`httpd_get_server_state`), `HTTP_SERVER_EVENT_…`. */
+  getServerState(): number {
+    return this.core.events.state;
+  }
+
+  /** Calls `listener` at each event of this name (`ESP_HTTP_SERVER_EVENT`). */
+  on<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): this {
+    this.core.events.on(name, listener);
+    return this;
+  }
+
+  /** The same, for the next event only. */
+  once<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): this {
+    this.core.events.once(name, listener);
+    return this;
+  }
+
+  off<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): this {
+    this.core.events.off(name, listener);
+    return this;
+  }
+
+  private webSocket(fd: number): WsConn {
+    const { protocol } = this.core.session(fd);
+    if (protocol instanceof WsConn) return protocol;
+    throw new EspError(ESP_ERR_INVALID_STATE, `the session with fd ${fd} is no WebSocket`);
+  }
+
+  private async shutDown(graceMs: number): Promise<void> {
+    const { core, listener } = this;
+    core.stopping = true;
+    await listener?.close();
+    const empty = new Promise<void>(resolve => {
+      core.onEmpty = resolve;
+    });
+    const timeUp = core.clock.after(graceMs, () => {
+      for (const sess of [...core.sessions]) sess.end('the server stops', 'reset');
+    });
+    for (const sess of [...core.sessions]) this.sayGoodbye(sess);
+    if (core.sessions.size > 0) await empty;
+    timeUp();
+    core.deadlines.disarm();
+    this.listener = undefined;
+    const { globalUserCtx, globalUserCtxFreeFn, globalTransportCtx, globalTransportCtxFreeFn } = core.config;
+    core.freeGlobal(globalUserCtx, globalUserCtxFreeFn);
+    core.freeGlobal(globalTransportCtx, globalTransportCtxFreeFn);
+    core.logs.httpd.debug('httpd_stop: server stopped');
+    core.events.emit('stop');
+  }
+
+  private sayGoodbye(sess: Sess): void {
+    const { protocol } = sess;
+    if (protocol instanceof WsConn) protocol.close(WS_CLOSE_GOING_AWAY);
+    else if (protocol instanceof HttpConn) protocol.closeSoon('the server stops');
+  }
+}
+
+function checkOverride(fn: unknown): void {
+  if (fn !== undefined && typeof fn !== 'function')
+    invalidArg('an override must be a function, or undefined to remove it');
+}
+
+/**
+ * Starts a server (`httpd_start`).
+ *
+ * @param config fields that differ from `httpdDefaultConfig()`
+ * @throws EspError ESP_ERR_INVALID_ARG for a wrong configuration; ESP_ERR_HTTPD_TASK, with the system's error as cause,
+ *   if the port can't be listened on; all by rejection
+ */
+export async function httpdStart(config?: Partial<HttpdConfig>): Promise<HttpdServer> {
+  return startWith(config, {});
+}
+
+/** The same on other parts: for tests. */
+export async function startWith(config: Partial<HttpdConfig> | undefined, parts: ServerParts): Promise<HttpdServer> {
+  const server = new HttpdServer(checkConfig(config), parts.clock ?? systemClock);
+  await server.listen(parts.port ?? netPort);
+  return server;
+}

@@ -1,0 +1,99 @@
+/**
+ * The server's side of the opening handshake (RFC 6455 section 4.2). Pure.
+ */
+import { createHash } from 'node:crypto';
+
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const VERSION = '13';
+/** Base64 of 16 bytes: 21 characters, one that ends in four zero bits, two of padding. */
+const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+
+/** The header fields that take part, each with the values of all its lines joined by commas. */
+export interface HandshakeFields {
+  readonly upgrade: string | undefined;
+  readonly key: string | undefined;
+  readonly version: string | undefined;
+  readonly protocol: string | undefined;
+}
+
+/** The handshake may go on. */
+export interface Accepted {
+  /** Value of Sec-WebSocket-Accept. */
+  readonly accept: string;
+  /** The subprotocol chosen. */
+  readonly protocol: string | undefined;
+}
+
+/** It may not. */
+export interface Refused {
+  readonly status: string;
+  /** Headers that the answer must have. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly message: string;
+}
+
+const UPGRADE_HEADERS = [
+  ['Upgrade', 'websocket'],
+  ['Sec-WebSocket-Version', VERSION],
+] as const;
+
+/** The answer to a request for a WebSocket that does not ask for an upgrade (RFC 9110 section 15.5.22). */
+export const UPGRADE_REQUIRED: Refused = {
+  status: '426 Upgrade Required',
+  headers: UPGRADE_HEADERS,
+  message: 'This address serves WebSockets: the request has to ask for an upgrade to websocket.',
+};
+
+function badRequest(message: string): Refused {
+  return { status: '400 Bad Request', headers: [], message };
+}
+
+/** Value of Sec-WebSocket-Accept for a key (RFC 6455 section 4.2.2). */
+export function acceptKey(key: string): string {
+  return createHash('sha1')
+    .update(key + GUID)
+    .digest('base64');
+}
+
+/** What is hashed for it; for the log. */
+export function keyWithGuid(key: string): string {
+  return key + GUID;
+}
+
+/**
+ * Checks a client's handshake and chooses a subprotocol.
+ *
+ * @param supported subprotocols of the URI handler, the preferred one first
+ */
+export function checkHandshake(fields: HandshakeFields, supported: readonly string[]): Accepted | Refused {
+  const { key, version } = fields;
+  if (!fields.upgrade?.split(',').some(name => name.trim().toLowerCase() === 'websocket')) return UPGRADE_REQUIRED;
+  if (version === undefined) return badRequest('The Sec-WebSocket-Version header is missing.');
+  if (version !== VERSION) {
+    return {
+      status: '426 Upgrade Required',
+      headers: UPGRADE_HEADERS,
+      message: `This server speaks version ${VERSION} of the WebSocket protocol only.`,
+    };
+  }
+  if (key === undefined) return badRequest('The Sec-WebSocket-Key header is missing.');
+  if (!KEY.test(key)) return badRequest('The Sec-WebSocket-Key header is not the base64 of 16 bytes.');
+  const offered = parseProtocols(fields.protocol);
+  if (offered === undefined) return badRequest('The Sec-WebSocket-Protocol header is not a list of distinct tokens.');
+  return { accept: acceptKey(key), protocol: supported.find(name => offered.has(name)) };
+}
+
+/** Subprotocols offered (RFC 6455 section 4.1 item 10); undefined if the list is malformed. */
+function parseProtocols(value: string | undefined): Set<string> | undefined {
+  const offered = new Set<string>();
+  if (value === undefined) return offered;
+  for (const element of value.split(',')) {
+    const name = element.trim();
+    // RFC 9110 section 5.6.1.2: empty elements of a list are ignored
+    if (name === '') continue;
+    if (!TOKEN.test(name) || offered.has(name)) return undefined;
+    offered.add(name);
+  }
+  return offered.size === 0 ? undefined : offered;
+}

@@ -1,0 +1,87 @@
+/**
+ * The contract between a select loop and the sessions above it.
+ *
+ * The seam is bytes, not readiness: a loop that pushes (node:net, TLS), one that polls (epoll) and one that completes
+ * (io_uring) can all stand behind it.
+ *
+ * Rules that every port keeps, and `test/contract` checks:
+ * - Received bytes lie at the start of the one receive buffer that the port was given. They are borrowed: whoever
+ *   wants them after `onData` returns copies them.
+ * - Callbacks come from the loop, never from within a call to the port.
+ * - After `close()` or `reset()`, and after `onClose`, no callback comes any more.
+ * - A paused socket delivers no data and no end. It costs no CPU.
+ */
+
+/** What a port tells the owner of a socket. */
+export interface SocketHandler {
+  /** `len` bytes were received into the receive buffer, from its start. Borrowed until the call returns. */
+  onData(len: number): void;
+  /** The peer has sent FIN: no more data will come. Sending is still possible. */
+  onEnd(): void;
+  /** `send` took less than it was given; now it will take more. */
+  onWritable(): void;
+  /** The connection is gone without our doing: a reset, or an error. The socket is released. */
+  onClose(error: Error | undefined): void;
+}
+
+/** One TCP connection. */
+export interface PortSocket {
+  /** The peer's address, without brackets; empty if it has left. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Bytes that `send` has taken and the kernel not yet. `onWritable` follows when they are gone. */
+  readonly pending: number;
+  /**
+   * Sends `buf[from, to)` without blocking, like send(2) with MSG_DONTWAIT. The bytes are borrowed for the call.
+   *
+   * @returns how many bytes were taken, 0 and up. Fewer than given: `onWritable` follows when there is room again.
+   */
+  send(buf: Buffer, from: number, to: number): number;
+  /** Stops delivery of data until `resume()`. The kernel's window then holds the peer back. */
+  pause(): void;
+  resume(): void;
+  /** Sends FIN behind what `send` has taken, like shutdown(2) with SHUT_WR. */
+  shutdown(): void;
+  /** Releases the socket, like close(2). Bytes that are still `pending` are lost. */
+  close(): void;
+  /** Releases the socket with RST. */
+  reset(): void;
+}
+
+export interface ListenOptions {
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Address or name to bind; undefined binds every address, IPv6 and IPv4. */
+  readonly host: string | undefined;
+  readonly backlog: number;
+  /** TCP keep-alive for accepted sockets, times in seconds; undefined turns it off. */
+  readonly keepAlive: { readonly idle: number; readonly interval: number; readonly count: number } | undefined;
+}
+
+/** A bound, listening socket. */
+export interface Listener {
+  /** The bound port. */
+  readonly port: number;
+  /** Stops listening. Accepted sockets live on. Resolves when the port can be bound again. */
+  close(): Promise<void>;
+}
+
+/** A select loop. */
+export interface Port {
+  readonly name: string;
+  /**
+   * Binds and listens.
+   *
+   * @param receiveBuffer gives the buffer that data is received into. Asked for anew at each read, since WebAssembly
+   *   memory may move when it grows; its length never changes.
+   * @param accept is called for each new connection and says who owns it; undefined means that `accept` has already
+   *   closed or reset it
+   * @throws the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL …), by rejection
+   */
+  listen(
+    options: ListenOptions,
+    receiveBuffer: () => Buffer,
+    accept: (socket: PortSocket) => SocketHandler | undefined,
+    onError: (error: Error) => void,
+  ): Promise<Listener>;
+}

@@ -1,0 +1,78 @@
+/**
+ * Contexts of a session, after the rules of httpd_sess.c and httpd_parse.c. Each is freed exactly once.
+ */
+import type { CtxHolder, FreeCtxFn, Sess } from './sess.js';
+
+/** Gets what a free function threw. */
+export type OnFreeFailure = (thrown: unknown) => void;
+
+function free(ctx: unknown, freeFn: FreeCtxFn | undefined, onFailure: OnFreeFailure): void {
+  if (ctx === undefined || ctx === null || freeFn === undefined) return;
+  try {
+    freeFn(ctx);
+  } catch (thrown) {
+    onFailure(thrown);
+  }
+}
+
+/** A handler begins: hands it the session's context. */
+export function lendCtx(sess: Sess, to: CtxHolder): void {
+  to.sessCtx = sess.ctx;
+  to.freeCtx = sess.freeCtx;
+  to.ignoreSessCtxChanges = sess.ignoreCtxChanges;
+}
+
+/** A handler has ended: what it left as context becomes the session's, and what that replaces is freed. */
+export function returnCtx(sess: Sess, from: CtxHolder, onFailure: OnFreeFailure): void {
+  const { ctx, freeCtx } = sess;
+  sess.ctx = from.sessCtx;
+  sess.freeCtx = from.freeCtx;
+  sess.ignoreCtxChanges = from.ignoreSessCtxChanges;
+  if (ctx !== from.sessCtx && !from.ignoreSessCtxChanges) free(ctx, freeCtx, onFailure);
+  if (sess.ended) releaseCtx(sess, onFailure);
+}
+
+/** `httpd_sess_get_ctx`. */
+export function getCtx(sess: Sess): unknown {
+  const { request } = sess.protocol;
+  return request === undefined ? sess.ctx : request.sessCtx;
+}
+
+/** `httpd_sess_set_ctx`: while a handler of the session runs, the change waits for its end. */
+export function setCtx(sess: Sess, ctx: unknown, freeFn: FreeCtxFn | undefined, onFailure: OnFreeFailure): void {
+  const { request } = sess.protocol;
+  if (request === undefined) {
+    const old = { ctx: sess.ctx, freeCtx: sess.freeCtx };
+    sess.ctx = ctx;
+    sess.freeCtx = freeFn;
+    if (old.ctx !== ctx) free(old.ctx, old.freeCtx, onFailure);
+    return;
+  }
+  const old = { ctx: request.sessCtx, freeCtx: request.freeCtx };
+  request.sessCtx = ctx;
+  request.freeCtx = freeFn;
+  // the session's own is freed when the handler ends
+  if (old.ctx !== ctx && old.ctx !== sess.ctx) free(old.ctx, old.freeCtx, onFailure);
+}
+
+/** `httpd_sess_set_transport_ctx`. */
+export function setTransportCtx(
+  sess: Sess,
+  ctx: unknown,
+  freeFn: FreeCtxFn | undefined,
+  onFailure: OnFreeFailure,
+): void {
+  const old = { ctx: sess.transportCtx, freeFn: sess.freeTransportCtx };
+  sess.transportCtx = ctx;
+  sess.freeTransportCtx = freeFn;
+  if (old.ctx !== ctx) free(old.ctx, old.freeFn, onFailure);
+}
+
+/** The session has ended: frees its contexts, but not under a handler that still runs. */
+export function releaseCtx(sess: Sess, onFailure: OnFreeFailure): void {
+  if (sess.protocol.request !== undefined) return;
+  const { ctx, freeCtx, transportCtx, freeTransportCtx } = sess;
+  sess.ctx = sess.freeCtx = sess.transportCtx = sess.freeTransportCtx = undefined;
+  free(ctx, freeCtx, onFailure);
+  free(transportCtx, freeTransportCtx, onFailure);
+}

@@ -1,0 +1,74 @@
+/**
+ * One clock and one sweep for the deadlines of all sessions.
+ *
+ * A session only writes down the time at which something is due. While any session has a deadline, one timer looks at
+ * all of them at a steady pace; when none has, no timer runs and a quiet server uses no CPU.
+ */
+
+/** Time and its timer, so that tests can bring their own. Milliseconds. */
+export interface Clock {
+  /** Never goes back. */
+  now(): number;
+  /** Calls `fn` every `ms` until the returned function is called. */
+  every(ms: number, fn: () => void): () => void;
+  /** Calls `fn` once after `ms` unless the returned function is called before. */
+  after(ms: number, fn: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  every(ms, fn) {
+    const timer = setInterval(fn, ms);
+    return () => clearInterval(timer);
+  },
+  after(ms, fn) {
+    const timer = setTimeout(fn, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Something with deadlines. */
+export interface Timed {
+  /** Is anything due at `now`? Acts if so. Returns whether any deadline remains. */
+  sweep(now: number): boolean;
+}
+
+/** Between two sweeps: a quarter of the shortest timeout, within these bounds. */
+const TICK_MIN = 20;
+const TICK_MAX = 1000;
+
+export class Deadlines {
+  private stop: (() => void) | undefined;
+  private readonly tick: number;
+
+  /**
+   * @param timeouts all timeouts in use, in ms; they set the pace
+   * @param all the sessions to look at
+   */
+  constructor(
+    readonly clock: Clock,
+    timeouts: readonly number[],
+    private readonly all: Iterable<Timed>,
+  ) {
+    const shortest = Math.min(...timeouts.filter(ms => ms > 0), TICK_MAX * 4);
+    this.tick = Math.max(TICK_MIN, Math.min(TICK_MAX, shortest / 4));
+  }
+
+  /** Is called whenever a session sets a deadline. */
+  arm(): void {
+    this.stop ??= this.clock.every(this.tick, () => this.sweep());
+  }
+
+  /** Ends the timer, if one runs. */
+  disarm(): void {
+    this.stop?.();
+    this.stop = undefined;
+  }
+
+  private sweep(): void {
+    const now = this.clock.now();
+    let remaining = false;
+    for (const timed of this.all) if (timed.sweep(now)) remaining = true;
+    if (!remaining) this.disarm();
+  }
+}

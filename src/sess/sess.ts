@@ -1,0 +1,362 @@
+/**
+ * One session: a socket, what was received and waits, what is to be sent, its deadlines and contexts, and the protocol
+ * that looks at its bytes. It ends in one place, `end()`, for one reason.
+ */
+import { ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
+import type { PortSocket, SocketHandler } from '../port/port.js';
+import type { Deadlines, Timed } from './deadlines.js';
+import { Input } from './input.js';
+import { Overrides } from './overrides.js';
+import { type Outbox, type TxOwner, TxQueue } from './tx.js';
+
+/** Frees a context. Runs exactly once for each context that was set. */
+export type FreeCtxFn = (ctx: unknown) => void;
+
+/** Who holds a session's context while a handler runs; `HttpdReq` does. */
+export interface CtxHolder {
+  sessCtx: unknown;
+  freeCtx: FreeCtxFn | undefined;
+  ignoreSessCtxChanges: boolean;
+}
+
+/** What looks at the bytes of a session: HTTP, then perhaps WebSocket. */
+export interface Protocol {
+  /** Does a handler run? Then the session is not purged, and what arrives waits. */
+  readonly busy: boolean;
+  /** Is it a WebSocket? Such a session is purged after idle HTTP ones only, and told so. */
+  readonly isWebsocket: boolean;
+  /** The request whose handler runs: while it does, the session's context is the one that it holds. */
+  readonly request: CtxHolder | undefined;
+  /**
+   * Consumes from `input`'s window by moving `input.from`.
+   *
+   * @returns true if it can't go on before `pump()` is called, false if it only wants more bytes
+   */
+  run(input: Input): boolean;
+  /** The peer has sent FIN, and all its bytes have been looked at. */
+  onPeerEnd(): void;
+  /** The time in `rxDeadline` has come. */
+  onDeadline(): void;
+  /** The session has ended. Everything that waits must be settled. */
+  onEnded(reason: string): void;
+}
+
+/** What the server does for its sessions. */
+export interface SessHost {
+  readonly deadlines: Deadlines;
+  readonly outbox: Outbox;
+  readonly receiveBuffer: () => Buffer;
+  /** In ms; how long a send may make no progress. */
+  readonly sendWaitMs: number;
+  /** In ms and bytes; how long and how much is still discarded after the last byte was sent. */
+  readonly lingerMs: number;
+  /** At `pending` bytes to send, no further request is looked at and sends begin to wait. */
+  readonly txHighWater: number;
+  /** A send is accepted while fewer bytes are pending. */
+  readonly maxTxPending: number;
+  readonly txOverflow: 'close' | 'drop' | 'error';
+  /** The session has received or sent something. */
+  onActive(sess: Sess): void;
+  /** Something threw where nothing may; the session is ended next. */
+  onFault(sess: Sess, thrown: unknown): void;
+  /** The session has ended. */
+  onEnded(sess: Sess, reason: string): void;
+}
+
+/** So many received bytes may wait for a running handler before reading stops. */
+const HOLD_MAX = 64 * 1024;
+/** So many bytes are discarded after the last one was sent, before the connection is reset. */
+const LINGER_BYTES = 4 * 1024 * 1024;
+
+/** Shared by all sends that need not wait. */
+const RESOLVED = Promise.resolve();
+
+const OPEN = 0;
+/** What is queued still goes out, nothing more is looked at. */
+const FINISHING = 1;
+/** FIN has been sent; what still comes is discarded, so that no reset destroys our last answer. */
+const LINGERING = 2;
+const ENDED = 3;
+
+export class Sess implements SocketHandler, TxOwner, Timed {
+  protocol!: Protocol;
+  readonly input: Input;
+  readonly tx: TxQueue;
+  /** Neighbours in the order of last use; the table keeps them. */
+  lruPrev: Sess | undefined;
+  lruNext: Sess | undefined;
+  ctx: unknown;
+  freeCtx: FreeCtxFn | undefined;
+  ignoreCtxChanges = false;
+  transportCtx: unknown;
+  freeTransportCtx: FreeCtxFn | undefined;
+  overrides: Overrides | undefined;
+  /** Has the peer sent FIN? */
+  peerEnded = false;
+  private state = OPEN;
+  /** When the protocol's patience ends, on the clock of `deadlines`; 0 is never. */
+  private rxDeadline = 0;
+  private txDeadline = 0;
+  private paused = false;
+  private pumping = false;
+  private lingered = 0;
+  private finishReason = '';
+  private room: { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } | undefined;
+
+  constructor(
+    /** The number by which applications know this session. Never used again. */
+    readonly fd: number,
+    readonly sock: PortSocket,
+    private readonly host: SessHost,
+  ) {
+    this.input = new Input(host.receiveBuffer);
+    this.tx = new TxQueue(sock, host.outbox, this);
+  }
+
+  get open(): boolean {
+    return this.state === OPEN;
+  }
+
+  get ended(): boolean {
+    return this.state === ENDED;
+  }
+
+  /** May it be purged to make room for another? */
+  get purgeable(): boolean {
+    return this.state === LINGERING || (this.state === OPEN && !this.protocol.busy && this.tx.pending === 0);
+  }
+
+  /** Is more queued than a reader that keeps up would leave? */
+  get txFull(): boolean {
+    return this.tx.queued > this.host.txHighWater || this.tx.pending > this.host.txHighWater;
+  }
+
+  /** `onDeadline` is called in `ms`; 0 means never. */
+  setDeadline(ms: number): void {
+    if (ms === 0 || this.state !== OPEN) {
+      if (this.state === OPEN) this.rxDeadline = 0;
+      return;
+    }
+    this.rxDeadline = this.host.deadlines.clock.now() + ms;
+    this.host.deadlines.arm();
+  }
+
+  /** Goes on with what waits: a handler has ended, or there is room to send again. */
+  pump(): void {
+    if (this.pumping || this.state !== OPEN) return;
+    const { input } = this;
+    this.pumping = true;
+    try {
+      while (this.open && !this.txFull && input.open()) {
+        const { protocol } = this;
+        const { more, length } = input;
+        const blocked = protocol.run(input);
+        // after an upgrade the rest is for the new protocol
+        if (this.protocol !== protocol) continue;
+        if (blocked || !more || input.length === length) break;
+        input.close();
+      }
+      input.close();
+      if (this.peerEnded && this.open && input.length === 0) this.protocol.onPeerEnd();
+    } catch (thrown) {
+      this.fault(thrown);
+    } finally {
+      this.pumping = false;
+    }
+    this.holdBack(this.open && input.length >= HOLD_MAX);
+  }
+
+  /**
+   * Is there room for another send? Applies `txOverflow` if not.
+   *
+   * @param droppable may the message be left out without harm to those that follow?
+   * @returns false if the message is to be dropped
+   * @throws EspError ESP_ERR_HTTPD_RESP_SEND
+   */
+  admit(droppable: boolean): boolean {
+    const { maxTxPending, txOverflow } = this.host;
+    if (!this.open)
+      throw new EspError(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} is closing; nothing can be sent any more`);
+    if (this.tx.queued < maxTxPending && this.tx.pending < maxTxPending) return true;
+    if (txOverflow === 'drop' && droppable) return false;
+    if (txOverflow !== 'error') this.end(`more than ${maxTxPending} bytes to send (maxTxPending)`, 'reset');
+    throw new EspError(
+      ESP_ERR_HTTPD_RESP_SEND,
+      `session ${this.fd} has ${maxTxPending} bytes to send already (config.maxTxPending); await each send`,
+    );
+  }
+
+  /** What a sender waits for, after it has written to `tx`: nothing while the reader keeps up. */
+  sent(): Promise<void> {
+    if (!this.txFull) return RESOLVED;
+    // sending now keeps memory low when one handler sends much in one turn
+    this.tx.flush();
+    return this.txFull && this.open ? this.whenRoom() : RESOLVED;
+  }
+
+  /** Resolves when the reader has caught up; rejects when the session ends first. */
+  private whenRoom(): Promise<void> {
+    if (this.room === undefined) {
+      const { promise, resolve, reject } = withResolvers();
+      // a sender that does not wait must not end the process
+      promise.catch(() => {});
+      this.room = { promise, resolve, reject };
+    }
+    return this.room.promise;
+  }
+
+  /** Sends what is queued, then FIN; discards what still comes until the peer ends too, within bounds. */
+  finish(reason: string): void {
+    if (this.state !== OPEN) return;
+    this.state = FINISHING;
+    this.finishReason = reason;
+    this.rxDeadline = 0;
+    this.input.clear();
+    this.holdBack(false);
+    if (this.tx.pending === 0) this.linger();
+    else this.armTx();
+  }
+
+  /** Ends the session now. What is queued is lost. */
+  end(reason: string, how: 'close' | 'reset' = 'close'): void {
+    if (this.state === ENDED) return;
+    this.state = ENDED;
+    this.rxDeadline = this.txDeadline = 0;
+    this.input.clear();
+    this.tx.clear();
+    if (how === 'reset') this.sock.reset();
+    else this.sock.close();
+    try {
+      this.protocol.onEnded(reason);
+    } catch (thrown) {
+      this.host.onFault(this, thrown);
+    }
+    this.room?.reject(
+      new EspError(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} ended while it was being sent to: ${reason}`),
+    );
+    this.room = undefined;
+    this.host.onEnded(this, reason);
+  }
+
+  onData(len: number): void {
+    this.host.onActive(this);
+    if (this.state !== OPEN) {
+      this.lingered += len;
+      if (this.lingered > LINGER_BYTES) this.end(this.finishReason, 'reset');
+    } else if (this.overrides?.recv !== undefined) {
+      this.receiveOverridden(this.overrides, len);
+    } else {
+      this.input.arrive(len);
+      this.pump();
+      // nothing may stay in the receive buffer if the pump was running or blocked
+      this.input.close();
+    }
+  }
+
+  onEnd(): void {
+    this.peerEnded = true;
+    if (this.state === LINGERING) this.end(this.finishReason);
+    else if (this.state === OPEN && !this.pumping) this.pump();
+  }
+
+  onWritable(): void {
+    if (this.state === ENDED) return;
+    try {
+      this.tx.onWritable();
+    } catch (thrown) {
+      this.fault(thrown);
+    }
+  }
+
+  onClose(error: Error | undefined): void {
+    this.end(error === undefined ? 'closed by the peer' : `connection lost: ${error.message}`);
+  }
+
+  onTxProgress(sent: number, blocked: boolean): void {
+    if (this.state === ENDED) return;
+    if (sent > 0) this.host.onActive(this);
+    if (!blocked) this.txDeadline = 0;
+    else if (sent > 0 || this.txDeadline === 0) this.armTx();
+    if (this.state === FINISHING) {
+      if (this.tx.pending === 0) this.linger();
+      return;
+    }
+    if (this.room !== undefined && this.tx.pending * 2 <= this.host.txHighWater) {
+      this.room.resolve();
+      this.room = undefined;
+    }
+    if (this.input.length > 0 && !this.pumping && !this.txFull) this.pump();
+  }
+
+  sweep(now: number): boolean {
+    if (this.txDeadline !== 0 && now >= this.txDeadline) {
+      this.end('the peer did not read what it was sent', 'reset');
+    } else if (this.rxDeadline !== 0 && now >= this.rxDeadline) {
+      this.rxDeadline = 0;
+      try {
+        if (this.state === LINGERING) this.end(this.finishReason);
+        else this.protocol.onDeadline();
+      } catch (thrown) {
+        this.fault(thrown);
+      }
+    }
+    return this.rxDeadline !== 0 || this.txDeadline !== 0;
+  }
+
+  /** The session's overrides, made when first asked for. */
+  override(): Overrides {
+    this.overrides ??= new Overrides(this.host.receiveBuffer, this.sock, what => this.end(what));
+    return this.overrides;
+  }
+
+  private receiveOverridden(overrides: Overrides, len: number): void {
+    try {
+      overrides.receive(len, bytes => {
+        this.input.arrive(bytes.copy(this.host.receiveBuffer()));
+        this.pump();
+        this.input.close();
+      });
+    } catch (thrown) {
+      this.fault(thrown);
+    }
+  }
+
+  private fault(thrown: unknown): void {
+    this.host.onFault(this, thrown);
+    this.end('internal error', 'reset');
+  }
+
+  private linger(): void {
+    this.txDeadline = 0;
+    this.sock.shutdown();
+    if (this.peerEnded) {
+      this.end(this.finishReason);
+      return;
+    }
+    this.state = LINGERING;
+    this.rxDeadline = this.host.deadlines.clock.now() + this.host.lingerMs;
+    this.host.deadlines.arm();
+  }
+
+  private armTx(): void {
+    this.txDeadline = this.host.deadlines.clock.now() + this.host.sendWaitMs;
+    this.host.deadlines.arm();
+  }
+
+  private holdBack(hold: boolean): void {
+    if (hold === this.paused || this.state === ENDED) return;
+    this.paused = hold;
+    if (hold) this.sock.pause();
+    else this.sock.resume();
+  }
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
+  let resolve!: () => void;
+  let reject!: (error: Error) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
