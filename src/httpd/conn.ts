@@ -172,6 +172,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   beginAsync(req: HttpdReq): HttpdReq {
+    if (!this.body.waiting) this.waitForHandler();
     return this.replaceRequest(req);
   }
 
@@ -189,6 +190,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     try {
       const result = code(req);
       if (isThenable(result)) {
+        if (!this.body.waiting) this.waitForHandler();
         result.then(
           value => this.returned(req, value),
           thrown => this.threw(req, thrown),
@@ -291,7 +293,6 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     const awaitsContinue = head.hasBody && !head.http10 && listHas(findHeader(head.headers, 'expect'), '100-continue');
     this.body.begin(head.contentLen, awaitsContinue);
     this.resp.reset(head.method === HTTP_HEAD, head.http10);
-    this.sess.setDeadline(this.core.handlerMs);
     const req = new HttpdReq(this.core.server, this.sess.fd, head, this);
     lendCtx(this.sess, req);
     this.current = req;

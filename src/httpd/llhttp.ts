@@ -40,6 +40,7 @@ const OFFSET_MINOR = 43;
 const OFFSET_UPGRADE = 48;
 const OFFSET_FLAGS = 50;
 const FLAG_CHUNKED = 0x8;
+const FLAG_CONTENT_LENGTH = 0x20;
 const FLAG_TRANSFER_ENCODING = 0x200;
 
 type Exports = {
@@ -63,6 +64,13 @@ export const record = {
   messageComplete: false,
   keepAlive: false,
   upgrade: false,
+  method: 0,
+  major: 0,
+  minor: 0,
+  chunked: false,
+  transferEncoding: false,
+  /** The value of Content-Length, 0 without one. Above 2^53 it is not exact. */
+  contentLength: 0,
   /** Pieces of the body: `[bodyFrom[i], bodyTo[i])` for each `i < bodyCount`. */
   bodyCount: 0,
   bodyFrom: [] as number[],
@@ -80,15 +88,20 @@ const imports = {
     return HPE_OK;
   },
   wasm_on_headers_complete(parser: number, _status: number, upgrade: number, keepAlive: number): number {
+    const flags = (view[parser + OFFSET_FLAGS] as number) | ((view[parser + OFFSET_FLAGS + 1] as number) << 8);
     record.headersComplete = true;
     record.keepAlive = keepAlive !== 0;
     record.upgrade = upgrade !== 0;
-    const mem = memory();
+    record.method = view[parser + OFFSET_METHOD] as number;
+    record.major = view[parser + OFFSET_MAJOR] as number;
+    record.minor = view[parser + OFFSET_MINOR] as number;
+    record.chunked = (flags & FLAG_CHUNKED) !== 0;
+    record.transferEncoding = (flags & FLAG_TRANSFER_ENCODING) !== 0;
+    record.contentLength = (flags & FLAG_CONTENT_LENGTH) === 0 ? 0 : readLength(parser + OFFSET_CONTENT_LENGTH);
     // we decide on an upgrade after the handler has been asked; until then it is a message like any other
-    mem[parser + OFFSET_UPGRADE] = 0;
-    const hasBody = mem.readUInt16LE(parser + OFFSET_FLAGS) & FLAG_TRANSFER_ENCODING || lengthOf(mem, parser) > 0;
+    view[parser + OFFSET_UPGRADE] = 0;
     // without a body the message is complete next, and the pause there is enough
-    return hasBody ? HPE_PAUSED : HPE_OK;
+    return record.transferEncoding || record.contentLength > 0 ? HPE_PAUSED : HPE_OK;
   },
   wasm_on_body(_parser: number, at: number, len: number): number {
     record.bodyFrom[record.bodyCount] = at - base;
@@ -107,26 +120,25 @@ const wasm = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: impo
 wasm._initialize();
 /** Where the receive buffer begins. */
 const base = wasm.malloc(RECV_SIZE);
-let view = Buffer.from(wasm.memory.buffer);
-let received = Buffer.from(wasm.memory.buffer, base, RECV_SIZE);
+/** All of WebAssembly memory, and the receive buffer in it. */
+let view: Buffer;
+let received: Buffer;
 
-/** All of WebAssembly memory. A view dies when the memory grows, so it is made anew then. */
-function memory(): Buffer {
-  if (view.buffer !== wasm.memory.buffer) {
-    view = Buffer.from(wasm.memory.buffer);
-    received = Buffer.from(wasm.memory.buffer, base, RECV_SIZE);
-  }
-  return view;
+/** A view dies when WebAssembly memory grows, as an allocation may make it: then it is made anew. */
+function renewViews(): void {
+  const { buffer } = wasm.memory;
+  if (view?.buffer === buffer) return;
+  view = Buffer.from(buffer);
+  received = Buffer.from(buffer, base, RECV_SIZE);
+}
+renewViews();
+
+function readLength(at: number): number {
+  return view.readUInt32LE(at) + view.readUInt32LE(at + 4) * 0x1_0000_0000;
 }
 
-function lengthOf(mem: Buffer, parser: number): number {
-  const at = parser + OFFSET_CONTENT_LENGTH;
-  return mem.readUInt32LE(at) + mem.readUInt32LE(at + 4) * 0x1_0000_0000;
-}
-
-/** The receive buffer of this thread. Valid until WebAssembly memory grows, so ask again after making a parser. */
+/** The receive buffer of this thread. It changes when a parser is made, so ask for it each time. */
 export function receiveBuffer(): Buffer {
-  memory();
   return received;
 }
 
@@ -136,6 +148,7 @@ export class Llhttp {
 
   constructor(lenientLineEndings: boolean) {
     this.parser = wasm.llhttp_alloc(HTTP_REQUEST);
+    renewViews();
     if (this.parser === 0) throw new Error('WebAssembly memory for llhttp is exhausted');
     if (lenientLineEndings) wasm.llhttp_set_lenient_optional_cr_before_lf(this.parser, 1);
   }
@@ -163,34 +176,8 @@ export class Llhttp {
 
   /** llhttp's words for the last error. */
   get errorReason(): string {
-    const mem = memory();
     const from = wasm.llhttp_get_error_reason(this.parser);
-    return mem.toString('latin1', from, mem.indexOf(0, from));
-  }
-
-  get method(): number {
-    return memory()[this.parser + OFFSET_METHOD] ?? 0;
-  }
-
-  get major(): number {
-    return memory()[this.parser + OFFSET_MAJOR] ?? 0;
-  }
-
-  get minor(): number {
-    return memory()[this.parser + OFFSET_MINOR] ?? 0;
-  }
-
-  /** The value of Content-Length, 0 without one. Above 2^53 it is not exact. */
-  get contentLength(): number {
-    return lengthOf(memory(), this.parser);
-  }
-
-  get chunked(): boolean {
-    return (memory().readUInt16LE(this.parser + OFFSET_FLAGS) & FLAG_CHUNKED) !== 0;
-  }
-
-  get transferEncoding(): boolean {
-    return (memory().readUInt16LE(this.parser + OFFSET_FLAGS) & FLAG_TRANSFER_ENCODING) !== 0;
+    return view.toString('latin1', from, view.indexOf(0, from));
   }
 
   free(): void {

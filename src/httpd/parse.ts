@@ -172,7 +172,7 @@ export class RequestParser {
   }
 
   private complete(buf: Buffer, from: number, end: number): ParseResult {
-    const { limits, llhttp, urlFrom, urlTo } = this;
+    const { limits, urlFrom, urlTo } = this;
     let text: string;
     if (this.partial === undefined) {
       text = buf.toString('latin1', from, end);
@@ -187,20 +187,19 @@ export class RequestParser {
     const headersFrom = text.indexOf('\n', urlTo) + 1;
     const emptyLine = text.charCodeAt(text.length - 2) === 13 ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
-    const { major, minor } = llhttp;
+    const { major, minor, chunked } = record;
     if (major !== 1 || minor > 1) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/${major}.${minor}`);
-    const { chunked, transferEncoding, contentLength } = llhttp;
-    if (transferEncoding && !chunked)
+    if (record.transferEncoding && !chunked)
       return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding does not end in chunked');
     this.parsed = {
-      method: llhttp.method,
+      method: record.method,
       uri: text.slice(urlFrom, urlTo),
       raw: text,
       headers: text.slice(headersFrom),
       http10: minor === 0,
       keepAlive: record.keepAlive,
       upgrade: record.upgrade,
-      contentLen: chunked ? undefined : contentLength,
+      contentLen: chunked ? undefined : record.contentLength,
       hasBody: this.bodyOpen,
     };
     return PARSE_DONE;

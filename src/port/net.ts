@@ -1,7 +1,10 @@
 /**
- * The select loop over node:net: works everywhere, and under TLS.
+ * The select loop over node:net: works everywhere.
  *
- * node:net delivers each read in a Buffer of its own; it is copied once into the receive buffer.
+ * A socket's own buffer is copied once into the receive buffer. node:net makes a Buffer and runs its stream machinery
+ * for each read, unless a socket is made with `onread`, which it offers for clients only; `adopt` makes such a socket
+ * of an accepted one, and does without where that is not possible.
+ *
  * TCP keep-alive's interval and count are the system's: node:net sets the idle time only.
  */
 import * as net from 'node:net';
@@ -10,18 +13,23 @@ import type { Listener, ListenOptions, Port, PortSocket, SocketHandler } from '.
 /** The most that waits in node:net for the kernel, so that the progress of a slow reader shows. */
 const SEND_MAX = 64 * 1024;
 
-const owner = Symbol('NetSocket');
-type OwnedSocket = net.Socket & { [owner]: NetSocket };
+/** What a read takes at most. */
+const READ_SIZE = 64 * 1024;
+/** All sockets receive into this, one after the other. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_SIZE);
 
 class NetSocket implements PortSocket {
   handler: SocketHandler | undefined;
   private blocked = false;
 
+  private readonly sock: net.Socket;
+
   constructor(
-    private readonly sock: OwnedSocket,
-    readonly receiveBuffer: () => Buffer,
+    accepted: net.Socket,
+    private readonly receiveBuffer: () => Buffer,
   ) {
-    sock[owner] = this;
+    this.sock = adopt(accepted, len => this.onRead(readBuffer, len));
+    this.sock.on('error', onSocketError);
   }
 
   get remoteAddress(): string {
@@ -33,15 +41,18 @@ class NetSocket implements PortSocket {
   }
 
   get pending(): number {
-    return this.sock.writableLength;
+    return this.blocked ? this.sock.writableLength : 0;
   }
 
-  /** From now on events reach `handler`. Listeners are shared functions, so that an idle socket holds no closure. */
+  /** From now on events reach `handler`. */
   attach(handler: SocketHandler): void {
     this.handler = handler;
-    this.sock.on('data', onSocketData);
-    this.sock.on('end', onSocketEnd);
-    this.sock.on('close', onSocketClose);
+    const { sock } = this;
+    sock.on('end', () => this.handler?.onEnd());
+    sock.on('close', () => this.onClosed());
+    // without `onread` data comes as events
+    sock.on('data', (chunk: Buffer) => this.onRead(chunk, chunk.length));
+    sock.resume();
   }
 
   send(buf: Buffer, from: number, to: number): number {
@@ -51,7 +62,9 @@ class NetSocket implements PortSocket {
       const start = end;
       end = Math.min(to, start + SEND_MAX);
       // libuv keeps a reference to what the kernel does not take at once, and these bytes are only borrowed
-      this.sock.write(Buffer.from(buf.subarray(start, end)));
+      const copy = Buffer.allocUnsafe(end - start);
+      buf.copy(copy, 0, start, end);
+      this.sock.write(copy);
       if (this.sock.writableLength > 0) {
         this.blocked = true;
         this.sock.write('', () => this.unblock());
@@ -86,27 +99,38 @@ class NetSocket implements PortSocket {
     this.blocked = false;
     this.handler?.onWritable();
   }
-}
 
-function onSocketData(this: net.Socket, chunk: Buffer): void {
-  const socket = (this as OwnedSocket)[owner];
-  for (let from = 0; from < chunk.length && socket.handler !== undefined; ) {
-    const buf = socket.receiveBuffer();
-    const len = chunk.copy(buf, 0, from);
-    from += len;
-    socket.handler.onData(len);
+  private onRead(chunk: Buffer, len: number): void {
+    for (let from = 0; from < len && this.handler !== undefined; ) {
+      const n = chunk.copy(this.receiveBuffer(), 0, from, len);
+      from += n;
+      this.handler.onData(n);
+    }
+  }
+
+  private onClosed(): void {
+    const { handler } = this;
+    this.handler = undefined;
+    handler?.onClose(this.sock.errored ?? undefined);
   }
 }
 
-function onSocketEnd(this: net.Socket): void {
-  (this as OwnedSocket)[owner].handler?.onEnd();
-}
-
-function onSocketClose(this: net.Socket): void {
-  const socket = (this as OwnedSocket)[owner];
-  const { handler } = socket;
-  socket.handler = undefined;
-  handler?.onClose(this.errored ?? undefined);
+/** The same connection as a socket that reads into `readBuffer`; the accepted one itself if that can't be had. */
+function adopt(accepted: net.Socket, onRead: (len: number) => void): net.Socket {
+  const { _handle: handle } = accepted as { _handle?: object };
+  if (handle === undefined || handle === null) return accepted;
+  const options = {
+    handle,
+    allowHalfOpen: true,
+    onread: {
+      buffer: readBuffer,
+      callback(len: number): boolean {
+        onRead(len);
+        return true;
+      },
+    },
+  };
+  return new net.Socket(options);
 }
 
 /** 'close' follows and carries the error; without a listener an 'error' event would end the process. */
@@ -132,13 +156,13 @@ export const netPort: Port = {
   listen(options: ListenOptions, receiveBuffer, accept, onError): Promise<Listener> {
     const server = net.createServer({
       allowHalfOpen: true,
+      pauseOnConnect: true,
       noDelay: true,
       keepAlive: options.keepAlive !== undefined,
       keepAliveInitialDelay: (options.keepAlive?.idle ?? 0) * 1000,
     });
-    server.on('connection', (sock: net.Socket) => {
-      sock.on('error', onSocketError);
-      const socket = new NetSocket(sock as OwnedSocket, receiveBuffer);
+    server.on('connection', (accepted: net.Socket) => {
+      const socket = new NetSocket(accepted, receiveBuffer);
       const handler = accept(socket);
       if (handler !== undefined) socket.attach(handler);
     });

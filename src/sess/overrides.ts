@@ -57,17 +57,12 @@ export class Overrides {
   }
 
   /** What the transmit queue sends through while a send override is set. */
-  readonly sink = {
-    owner: this,
-    get pending(): number {
-      return this.owner.sock.pending;
-    },
-    send(buf: Buffer, from: number, to: number): number {
-      const { owner } = this;
-      const bytes = buf.subarray(from, to);
-      const n = owner.call(() => owner.send?.(bytes) ?? owner.sock.send(buf, from, to));
+  readonly sink: Pick<PortSocket, 'send' | 'pending'> = {
+    pending: 0,
+    send: (buf, from, to) => {
+      const n = this.call(() => this.send?.(buf.subarray(from, to)) ?? this.sock.send(buf, from, to));
       if (n >= 0) return Math.min(n, to - from);
-      if (n !== HTTPD_SOCK_ERR_TIMEOUT) owner.onFailure('send override failed');
+      if (n !== HTTPD_SOCK_ERR_TIMEOUT) this.onFailure('send override failed');
       return 0;
     },
   };

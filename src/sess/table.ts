@@ -49,7 +49,7 @@ export class SessTable implements Iterable<Sess> {
 
   /** Makes `sess` the most recently used. */
   touch(sess: Sess): void {
-    if (this.newest === sess || !this.byFd.has(sess.fd)) return;
+    if (this.newest === sess || sess.ended) return;
     this.unlink(sess);
     this.link(sess);
   }
