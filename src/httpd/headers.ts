@@ -69,7 +69,7 @@ export function joinHeaders(section: string, name: string): string | undefined {
 
 /** Does the list `value`, separated by commas, have the element `token`, whatever the case of its letters? */
 export function listHas(value: string | undefined, token: string): boolean {
-  return value !== undefined && value.split(',').some(element => element.trim().toLowerCase() === token);
+  return value?.split(',').some(element => element.trim().toLowerCase() === token);
 }
 
 /** What stands behind the `?` of a URI, up to a `#`. */
