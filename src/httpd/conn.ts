@@ -93,34 +93,35 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.body.fault = code;
   }
 
-  run(input: Input): boolean {
-    while (this.sess.open && !this.sess.txFull) {
+  get blocked(): boolean {
+    return this.state === 'handling' ? !this.body.waiting : this.state === 'closed' || this.state === 'upgraded';
+  }
+
+  run(input: Input): void {
+    while (this.sess.open && !this.sess.txFull && input.from < input.to) {
       switch (this.state) {
         case 'idle':
           skipEmptyLines(input);
-          if (input.from === input.to) return false;
+          if (input.from === input.to) return;
           this.core.logNewRequest(this.sess.fd, input.to - input.from);
-          if (!this.parseHead(input)) return false;
+          this.parseHead(input);
           break;
         case 'head':
-          if (input.from === input.to || !this.parseHead(input)) return false;
+          this.parseHead(input);
           break;
         case 'handling':
-          if (!this.body.waiting) return true;
-          if (input.from === input.to) return false;
+          if (!this.body.waiting) return;
           this.body.feed(input);
           if (!this.body.waiting) this.waitForHandler();
           break;
         case 'purging':
-          if (input.from === input.to) return false;
           if (!this.body.drop(input)) this.close('more of the body is left than is worth reading');
           else if (!this.body.open) this.becomeIdle();
           break;
         default:
-          return true;
+          return;
       }
     }
-    return true;
   }
 
   onPeerEnd(): void {
@@ -249,21 +250,16 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.sess.setDeadline(this.resp.begun ? 0 : this.core.handlerMs);
   }
 
-  /** @returns whether to go on */
-  private parseHead(input: Input): boolean {
+  private parseHead(input: Input): void {
     const result = this.parser.head(input);
     if (result === PARSE_DONE) {
       this.dispatch(this.parser.take());
-      return true;
-    }
-    if (result !== PARSE_MORE) {
-      input.from = input.to;
+    } else if (result !== PARSE_MORE) {
       this.refuse(result, this.parser.reason);
     } else if (this.state === 'idle') {
       this.step('head');
       this.sess.setDeadline(this.core.recvWaitMs);
     }
-    return false;
   }
 
   private dispatch(head: RequestHead): void {

@@ -9,6 +9,7 @@ import { escapeForLog, type HttpdLogs, httpdLogs } from '../log.js';
 import type { PortSocket, SocketHandler } from '../port/port.js';
 import { releaseCtx } from '../sess/ctx.js';
 import { type Clock, Deadlines } from '../sess/deadlines.js';
+import { ReceiveBuffer } from '../sess/input.js';
 import { type Protocol, Sess, type SessHost } from '../sess/sess.js';
 import { SessTable } from '../sess/table.js';
 import { Outbox } from '../sess/tx.js';
@@ -36,6 +37,9 @@ const LINGER_MS = 2000;
 /** At so many bytes to send, a session's next request waits, and so does who awaits its sends. */
 const TX_HIGH_WATER = 64 * 1024;
 
+/** All servers of this thread receive into the same buffer. */
+const receive = new ReceiveBuffer(receiveBuffer);
+
 const FULL = Buffer.from(
   'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nContent-Length: 56\r\nRetry-After: 5\r\n' +
     'Connection: close\r\n\r\n<p>The server has no free connection. Try again soon.</p>',
@@ -49,7 +53,7 @@ export class HttpdCore implements SessHost {
   readonly sessions = new SessTable(LISTEN_FD + 1);
   readonly outbox: Outbox;
   readonly deadlines: Deadlines;
-  readonly receiveBuffer = receiveBuffer;
+  readonly receive = receive;
   readonly limits: ParseLimits;
   readonly recvWaitMs: number;
   readonly sendWaitMs: number;
@@ -65,6 +69,7 @@ export class HttpdCore implements SessHost {
   private refusals = 0;
   private dateSecond = 0;
   private dateText = '';
+  private dateStale = true;
   /** Is the loop about to wait? */
   private idle = true;
 
@@ -88,7 +93,10 @@ export class HttpdCore implements SessHost {
     this.maxTxPending = config.maxTxPending;
     this.txHighWater = Math.min(TX_HIGH_WATER, config.maxTxPending / 2);
     this.txOverflow = config.txOverflow;
-    this.outbox = new Outbox(() => this.logWait());
+    this.outbox = new Outbox(() => {
+      this.dateStale = true;
+      this.logWait();
+    });
     const timeouts = [this.recvWaitMs, this.sendWaitMs, this.idleMs, this.handlerMs, this.lingerMs];
     this.deadlines = new Deadlines(clock, timeouts, this.sessions);
   }
@@ -183,12 +191,13 @@ export class HttpdCore implements SessHost {
     }
   }
 
-  /** Now, in the form of RFC 9110 section 5.6.7. */
+  /** Now, in the form of RFC 9110 section 5.6.7; looked up once in a turn of the loop. */
   date(): string {
-    const second = Math.floor(Date.now() / 1000);
-    if (second !== this.dateSecond) {
+    if (this.dateStale) {
+      this.dateStale = false;
+      const second = Math.floor(Date.now() / 1000);
+      if (second !== this.dateSecond) this.dateText = new Date(second * 1000).toUTCString();
       this.dateSecond = second;
-      this.dateText = new Date(second * 1000).toUTCString();
     }
     return this.dateText;
   }
@@ -355,11 +364,9 @@ class Refusal implements Protocol {
   readonly busy = false;
   readonly isWebsocket = false;
   readonly request = undefined;
+  readonly blocked = true;
 
-  run(): boolean {
-    return true;
-  }
-
+  run(): void {}
   onPeerEnd(): void {}
   onDeadline(): void {}
   onEnded(): void {}

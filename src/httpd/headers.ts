@@ -69,7 +69,8 @@ export function joinHeaders(section: string, name: string): string | undefined {
 
 /** Does the list `value`, separated by commas, have the element `token`, whatever the case of its letters? */
 export function listHas(value: string | undefined, token: string): boolean {
-  return value?.split(',').some(element => element.trim().toLowerCase() === token);
+  const elements = value?.split(',') ?? [];
+  return elements.some(element => element.trim().toLowerCase() === token);
 }
 
 /** What stands behind the `?` of a URI, up to a `#`. */

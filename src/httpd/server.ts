@@ -21,7 +21,6 @@ import { HttpConn } from './conn.js';
 import { type ErrHandler, HttpdCore } from './core.js';
 import type { HttpdEvents } from './events.js';
 import { type HttpdErrCode, isErrCode } from './http_err.js';
-import { receiveBuffer } from './llhttp.js';
 import { checkUri, type HttpdUri } from './route.js';
 import { type WorkFn, WorkQueue } from './work_queue.js';
 
@@ -83,7 +82,7 @@ export class HttpdServer {
               }
             : undefined,
         },
-        receiveBuffer,
+        core.receive.claim,
         sock => core.accept(sock),
         error => core.logs.httpd.error(`httpd_accept_conn: error in accept: ${error.message}`),
       );

@@ -91,9 +91,8 @@ export class WsConn implements Protocol {
   private utf8: Utf8Check | undefined;
   /** Bytes of the frame's payload that the handler has not received. */
   private unread = 0;
-  /** The payload of a frame in COLLECT and WHOLE: `payload[payloadFrom, payloadFrom + header.len)`. */
-  private payload = NO_BYTES;
-  private payloadFrom = 0;
+  /** The payload in COLLECT and WHOLE, if it came in pieces; else it is still the first that waits in the input. */
+  private payload: Buffer | undefined;
   private waiter: Waiter | undefined;
   private timed = false;
   private closeSent = false;
@@ -115,33 +114,26 @@ export class WsConn implements Protocol {
     return this.closeSent || this.closeRcvd;
   }
 
-  run(input: Input): boolean {
-    for (;;) {
+  get blocked(): boolean {
+    return this.state === STREAM ? this.waiter === undefined : this.busy;
+  }
+
+  run(input: Input): void {
+    while (this.sess.open && !this.sess.txFull && !this.blocked) {
       switch (this.state) {
-        case HEADER: {
-          const read = this.readHeader(input);
-          if (read !== undefined) return read;
+        case HEADER:
+          if (!this.readHeader(input)) return;
           break;
-        }
         case COLLECT:
           if (!this.collect(input)) return this.wait();
-          if (this.deliver(input)) return true;
+          this.deliver(input);
           break;
-        case WHOLE:
-          return true;
         case STREAM:
-          if (this.waiter === undefined) return true;
-          if (!this.feed(input, this.waiter)) return this.wait();
+          if (this.waiter !== undefined && !this.feed(input, this.waiter)) return this.wait();
           break;
-        default: {
-          const n = Math.min(input.to - input.from, this.header.len - this.taken);
-          input.from += n;
-          this.taken += n;
-          if (this.taken < this.header.len) return this.wait();
-          this.state = HEADER;
-        }
+        default:
+          if (!this.drop(input)) return this.wait();
       }
-      if (!this.sess.open || this.sess.txFull) return true;
     }
   }
 
@@ -245,8 +237,7 @@ export class WsConn implements Protocol {
     this.host.onHandlerDone();
     if (this.sess.ended) return;
     if (this.state === WHOLE) {
-      this.state = HEADER;
-      this.payload = NO_BYTES;
+      this.forget(this.sess.input);
     } else if (this.state === STREAM) {
       this.state = this.taken < this.header.len ? DROP : HEADER;
       if (this.state === DROP) this.checked = false;
@@ -256,13 +247,14 @@ export class WsConn implements Protocol {
     this.sess.pump();
   }
 
-  /** @returns undefined if a header was read, else what `run` returns */
-  private readHeader(input: Input): boolean | undefined {
+  /** @returns whether a header was read */
+  private readHeader(input: Input): boolean {
     const { header } = this;
-    // the handshake's last callback still runs
-    if (this.busy) return true;
     const read = header.read(input.buf, input.from, input.to, true, this.message !== 0);
-    if (read === false) return input.to > input.from ? this.wait() : false;
+    if (read === false) {
+      if (input.to > input.from) this.wait();
+      return false;
+    }
     if (read !== true) {
       this.fail(read);
       return false;
@@ -278,7 +270,7 @@ export class WsConn implements Protocol {
       this.state = STREAM;
       this.callHandler();
     }
-    return undefined;
+    return true;
   }
 
   private beginData(header: FrameHeader): void {
@@ -293,21 +285,20 @@ export class WsConn implements Protocol {
     if (header.fin) this.message = 0;
   }
 
-  /** Takes the payload of a frame that is handed over whole. @returns whether it is complete */
+  /** Gets the payload of a frame that is handed over whole. @returns whether it is complete */
   private collect(input: Input): boolean {
     const { header } = this;
     const n = Math.min(input.to - input.from, header.len - this.taken);
     if (n === header.len) {
-      // the common case: it lies in the receive buffer and stays there
-      this.payload = input.buf;
-      this.payloadFrom = input.from;
-    } else {
-      if (this.taken === 0) this.payload = Buffer.allocUnsafeSlow(header.len);
-      this.payloadFrom = 0;
-      input.buf.copy(this.payload, this.taken, input.from, input.from + n);
+      // the common case: it stays where it was received until the handler has ended
+      this.payload = undefined;
+      return this.accept(input.buf, input.from, n);
     }
+    if (n === 0) return false;
+    this.payload ??= Buffer.allocUnsafeSlow(header.len);
+    input.buf.copy(this.payload, this.taken, input.from, input.from + n);
     input.from += n;
-    return this.accept(this.payload, this.payloadFrom + this.taken, n);
+    return this.accept(this.payload, this.taken, n);
   }
 
   /** Unmasks and checks the next `n` bytes of the payload. @returns whether the payload is complete and right */
@@ -327,23 +318,39 @@ export class WsConn implements Protocol {
     return complete;
   }
 
-  /** Hands over a frame that is complete. @returns whether its handler still runs */
-  private deliver(input: Input): boolean {
-    const { opcode, len } = this.header;
+  /** Hands over a frame that is complete. */
+  private deliver(input: Input): void {
+    const { opcode } = this.header;
     if (opcode >= HTTPD_WS_TYPE_CLOSE && !this.host.wantsControlFrames) {
-      this.state = HEADER;
-      this.onControl(opcode, this.payload.subarray(this.payloadFrom, this.payloadFrom + len));
-      return false;
+      this.onControl(opcode, this.wholePayload());
+      this.forget(input);
+    } else if (opcode !== HTTPD_WS_TYPE_CLOSE || this.checkClose()) {
+      this.state = WHOLE;
+      this.callHandler();
     }
-    if (opcode === HTTPD_WS_TYPE_CLOSE && !this.checkClose()) return false;
-    this.state = WHOLE;
-    this.callHandler();
-    if (!this.busy) return false;
-    if (this.state === WHOLE && this.payload === input.buf) {
-      // the handler goes on after this turn: its frame must not stay in the receive buffer
-      this.payload = Buffer.from(this.payload.subarray(this.payloadFrom, this.payloadFrom + len));
-      this.payloadFrom = 0;
-    }
+  }
+
+  /** The frame that was handed over whole is done with. */
+  private forget(input: Input): void {
+    if (this.payload === undefined) input.skip(this.header.len);
+    this.payload = undefined;
+    this.state = HEADER;
+  }
+
+  /** The payload of a frame that is complete. Borrowed. */
+  private wholePayload(): Buffer {
+    if (this.payload !== undefined) return this.payload;
+    const { first, firstAt } = this.sess.input;
+    return first?.subarray(firstAt, firstAt + this.header.len) ?? NO_BYTES;
+  }
+
+  /** Drops what the handler has left of a frame. @returns whether that was all */
+  private drop(input: Input): boolean {
+    const n = Math.min(input.to - input.from, this.header.len - this.taken);
+    input.from += n;
+    this.taken += n;
+    if (this.taken < this.header.len) return false;
+    this.state = HEADER;
     return true;
   }
 
@@ -366,8 +373,7 @@ export class WsConn implements Protocol {
 
   /** Looks at a Close frame of the peer. @returns whether it is a right one */
   private checkClose(): boolean {
-    const payload = this.payload.subarray(this.payloadFrom, this.payloadFrom + this.header.len);
-    const info = parseClose(payload);
+    const info = parseClose(this.wholePayload());
     if ('why' in info) {
       this.fail(info);
       return false;
@@ -419,6 +425,7 @@ export class WsConn implements Protocol {
 
   /** Gives the handler the next `n` bytes of the payload. */
   private receive(pkt: HttpdWsFrame, n: number, room: number): Promise<void> {
+    if (!this.sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
     if (this.waiter !== undefined)
       throw new EspError(ESP_ERR_INVALID_STATE, 'another call waits for this frame: await it');
     if (this.unread === 0 && this.header.len > 0) {
@@ -432,8 +439,7 @@ export class WsConn implements Protocol {
     if (!(target instanceof Uint8Array)) invalidArg('frame.payload must be a Uint8Array to receive into, or undefined');
     if (target.length < n) invalidArg(`frame.payload has ${target.length} bytes, fewer than maxLen ${room}`);
     if (this.state === WHOLE) {
-      const from = this.payloadFrom + this.header.len - this.unread;
-      copy(this.payload, from, n, target);
+      this.copyWhole(n, target);
       this.unread -= n;
       pkt.leftLen = this.unread;
       return RESOLVED;
@@ -443,7 +449,15 @@ export class WsConn implements Protocol {
     });
     promise.catch(() => {});
     this.sess.pump();
+    if (this.waiter !== undefined) this.wait();
     return promise;
+  }
+
+  private copyWhole(n: number, target: Uint8Array): void {
+    const done = this.header.len - this.unread;
+    const { payload } = this;
+    if (payload !== undefined) copy(payload, done, n, target);
+    else if (n > 0) copy(this.sess.input.first, this.sess.input.firstAt + done, n, target);
   }
 
   /** Moves payload from the input to a waiting handler. @returns whether it has all it asked for */
@@ -470,10 +484,9 @@ export class WsConn implements Protocol {
     else waiter.reject(error);
   }
 
-  /** More bytes are needed: gives the peer until the deadline. @returns false, as `run` does then */
-  private wait(): false {
+  /** More bytes are needed: gives the peer until the deadline. */
+  private wait(): void {
     if (this.sess.open && !this.closeSent) this.setTimed(true);
-    return false;
   }
 
   /** What was waited for has come. The deadline for the peer's Close goes on. */

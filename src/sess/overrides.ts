@@ -3,7 +3,7 @@
  * functions that stand between the socket and the protocol, such as a cipher or a recorder.
  */
 import type { PortSocket } from '../port/port.js';
-import { Input } from './input.js';
+import { Input, type ReceiveBuffer } from './input.js';
 
 /** Nothing can be received or sent now; try later (`esp_http_server.h`). */
 export const HTTPD_SOCK_ERR_TIMEOUT = -3;
@@ -35,18 +35,18 @@ export class Overrides {
   private readonly scratch = Buffer.allocUnsafeSlow(RECV_MAX);
 
   constructor(
-    receiveBuffer: () => Buffer,
+    receive: ReceiveBuffer,
     private readonly sock: PortSocket,
     private readonly onFailure: (what: string) => void,
   ) {
-    this.raw = new Input(receiveBuffer);
+    this.raw = new Input(receive);
   }
 
   /** Runs a chunk that lies in the receive buffer through the receive override; `deliver` gets what comes out. */
   receive(len: number, deliver: (bytes: Buffer) => void): void {
     this.raw.arrive(len);
-    // from here on the raw bytes are kept elsewhere: what is delivered goes through the receive buffer
-    this.raw.close();
+    // what is delivered goes through the receive buffer, so the raw bytes must leave it
+    this.raw.evict();
     for (;;) {
       const n = this.call(() => this.recv?.(this.scratch) ?? 0);
       if (n > 0) deliver(this.scratch.subarray(0, Math.min(n, RECV_MAX)));
@@ -57,15 +57,20 @@ export class Overrides {
   }
 
   /** What the transmit queue sends through while a send override is set. */
-  readonly sink: Pick<PortSocket, 'send' | 'pending'> = {
-    pending: 0,
-    send: (buf, from, to) => {
-      const n = this.call(() => this.send?.(buf.subarray(from, to)) ?? this.sock.send(buf, from, to));
-      if (n >= 0) return Math.min(n, to - from);
-      if (n !== HTTPD_SOCK_ERR_TIMEOUT) this.onFailure('send override failed');
-      return 0;
-    },
-  };
+  get sink(): Pick<PortSocket, 'send' | 'pending'> {
+    const { sock } = this;
+    return {
+      get pending() {
+        return sock.pending;
+      },
+      send: (buf, from, to) => {
+        const n = this.call(() => this.send?.(buf.subarray(from, to)) ?? sock.send(buf, from, to));
+        if (n >= 0) return Math.min(n, to - from);
+        if (n !== HTTPD_SOCK_ERR_TIMEOUT) this.onFailure('send override failed');
+        return 0;
+      },
+    };
+  }
 
   private call(fn: () => number): number {
     this.active = true;

@@ -5,7 +5,7 @@
 import { ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
 import type { PortSocket, SocketHandler } from '../port/port.js';
 import type { Deadlines, Timed } from './deadlines.js';
-import { Input } from './input.js';
+import { Input, type ReceiveBuffer } from './input.js';
 import { Overrides } from './overrides.js';
 import { type Outbox, type TxOwner, TxQueue } from './tx.js';
 
@@ -27,12 +27,10 @@ export interface Protocol {
   readonly isWebsocket: boolean;
   /** The request whose handler runs: while it does, the session's context is the one that it holds. */
   readonly request: CtxHolder | undefined;
-  /**
-   * Consumes from `input`'s window by moving `input.from`.
-   *
-   * @returns true if it can't go on before `pump()` is called, false if it only wants more bytes
-   */
-  run(input: Input): boolean;
+  /** Can it not go on before something else happens than that bytes arrive? */
+  readonly blocked: boolean;
+  /** Consumes what it can of `input`'s window, by moving `input.from`. What it leaves is too little for it. */
+  run(input: Input): void;
   /** The peer has sent FIN, and all its bytes have been looked at. */
   onPeerEnd(): void;
   /** The time in `rxDeadline` has come. */
@@ -45,7 +43,7 @@ export interface Protocol {
 export interface SessHost {
   readonly deadlines: Deadlines;
   readonly outbox: Outbox;
-  readonly receiveBuffer: () => Buffer;
+  readonly receive: ReceiveBuffer;
   /** In ms; how long a send may make no progress. */
   readonly sendWaitMs: number;
   /** In ms and bytes; how long and how much is still discarded after the last byte was sent. */
@@ -109,7 +107,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     readonly sock: PortSocket,
     private readonly host: SessHost,
   ) {
-    this.input = new Input(host.receiveBuffer);
+    this.input = new Input(host.receive);
     this.tx = new TxQueue(sock, host.outbox, this);
   }
 
@@ -147,16 +145,12 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     const { input } = this;
     this.pumping = true;
     try {
-      while (this.open && !this.txFull && input.open()) {
+      while (this.open && !this.txFull && !this.protocol.blocked && input.open()) {
         const { protocol } = this;
-        const { more, length } = input;
-        const blocked = protocol.run(input);
-        // after an upgrade the rest is for the new protocol
-        if (this.protocol !== protocol) continue;
-        if (blocked || !more || input.length === length) break;
-        input.close();
+        protocol.run(input);
+        // what it left needs what comes behind; but after an upgrade it is for the new protocol
+        if (input.to > input.from && !protocol.blocked && this.protocol === protocol && !input.refill()) break;
       }
-      input.close();
       if (this.peerEnded && this.open && input.length === 0) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
@@ -248,8 +242,6 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     } else {
       this.input.arrive(len);
       this.pump();
-      // nothing may stay in the receive buffer if the pump was running or blocked
-      this.input.close();
     }
   }
 
@@ -305,16 +297,15 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   /** The session's overrides, made when first asked for. */
   override(): Overrides {
-    this.overrides ??= new Overrides(this.host.receiveBuffer, this.sock, what => this.end(what));
+    this.overrides ??= new Overrides(this.host.receive, this.sock, what => this.end(what));
     return this.overrides;
   }
 
   private receiveOverridden(overrides: Overrides, len: number): void {
     try {
       overrides.receive(len, bytes => {
-        this.input.arrive(bytes.copy(this.host.receiveBuffer()));
+        this.input.arrive(bytes.copy(this.host.receive.claim()));
         this.pump();
-        this.input.close();
       });
     } catch (thrown) {
       this.fault(thrown);
