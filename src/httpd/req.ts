@@ -232,7 +232,12 @@ export class HttpdReq {
    *   ESP_ERR_HTTPD_RESP_SEND if the session ends; all by rejection, and none ends the process if nobody awaits
    */
   respSend(body: Body = ''): Promise<void> {
-    return this.answer('respSend', body, resp => resp.send(body));
+    try {
+      checkBody('respSend', body);
+      return this.live('respSend').resp.send(body);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /** The same as `respSend` (`httpd_resp_sendstr`). */
@@ -242,7 +247,12 @@ export class HttpdReq {
 
   /** Sends a piece of the response, with chunked coding (`httpd_resp_send_chunk`); an empty piece, or none, ends it. */
   respSendChunk(piece: Body = ''): Promise<void> {
-    return this.answer('respSendChunk', piece, resp => resp.sendChunk(piece));
+    try {
+      checkBody('respSendChunk', piece);
+      return this.live('respSendChunk').resp.sendChunk(piece);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /** The same as `respSendChunk` (`httpd_resp_sendstr_chunk`). */
@@ -276,7 +286,12 @@ export class HttpdReq {
 
   /** Sends bytes as they are (`httpd_send`): the handler writes status line and framing itself. */
   send(bytes: Body): Promise<void> {
-    return this.answer('send', bytes, resp => resp.sendRaw(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
+    try {
+      checkBody('send', bytes);
+      return this.live('send').resp.sendRaw(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /**
@@ -378,16 +393,6 @@ export class HttpdReq {
     return this.ws;
   }
 
-  private answer(what: string, body: unknown, send: (resp: Response) => Promise<void>): Promise<void> {
-    try {
-      if (typeof body !== 'string' && !(body instanceof Uint8Array))
-        invalidArg(`${what} takes a string or a Uint8Array`);
-      return send(this.live(what).resp);
-    } catch (error) {
-      return rejected(error);
-    }
-  }
-
   private sendErrorPage(status: string, text: string, dressed: boolean, code: HttpdErrCode | undefined): Promise<void> {
     try {
       const owner = this.live('respSendErr');
@@ -401,6 +406,10 @@ export class HttpdReq {
       return rejected(error);
     }
   }
+}
+
+function checkBody(what: string, body: unknown): void {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) invalidArg(`${what} takes a string or a Uint8Array`);
 }
 
 function errorPage(status: string, sentence: string): string {

@@ -119,10 +119,17 @@ export class Response {
     sess.admit(false);
     const len = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     const head = this.head(len);
+    const silent = this.isHead || !hasContent(this.status);
     const { tx } = sess;
     const at = tx.reserve(head.length + len);
-    let end = at + tx.buf.write(head, at, 'latin1');
-    if (!this.isHead && hasContent(this.status)) end += put(tx.buf, body, end);
+    let end: number;
+    if (typeof body === 'string' && len === body.length && !silent) {
+      // all of it is ASCII: one write
+      end = at + tx.buf.write(head + body, at, head.length + len, 'latin1');
+    } else {
+      end = at + tx.buf.write(head, at, head.length, 'latin1');
+      if (!silent) end += put(tx.buf, body, end);
+    }
     tx.commit(end - at);
     this.phase = COMPLETE;
     this.host.onHeadersSent();

@@ -1,0 +1,170 @@
+/**
+ * Frames from bytes: headers read, payloads unmasked and checked. Knows no socket, timer or handler.
+ *
+ * A short frame is collected whole. As long as it came in one piece its payload stays in the input, at its first byte,
+ * until `release()`. Of a long frame only the header is awaited; its payload is then moved on as it arrives.
+ */
+import type { Input } from '../sess/input.js';
+import { FAIL, type Failure } from './close.js';
+import { FrameHeader } from './frame.js';
+import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE, HTTPD_WS_TYPE_TEXT } from './frame_type.js';
+import { unmask } from './mask.js';
+import { Utf8Check } from './utf8.js';
+
+/** More bytes are needed. */
+export const RECV_MORE = 0;
+/** A frame is complete: `payload()` and `copy()` give its payload. */
+export const RECV_WHOLE = 1;
+/** The header of a long frame is complete: `feed()` moves its payload. */
+export const RECV_LONG = 2;
+
+/** Up to this length a loop copies faster than a view. */
+const LOOP_MAX = 48;
+
+/** Waits for a header. */
+const HEADER = 0;
+/** Collects the payload of a short frame. */
+const COLLECT = 1;
+/** The frame is in use. */
+const OUT = 2;
+/** Drops the rest of a payload that nobody wants. */
+const DROP = 3;
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+export class FrameReceiver {
+  /** Header of the frame that `next()` has found. */
+  readonly header = new FrameHeader();
+  private state = HEADER;
+  /** Bytes of the payload that have been taken from the input. */
+  private taken = 0;
+  /** Has a fragmented message begun and not ended? */
+  private inMessage = false;
+  /** Is the message text, to be checked as it comes? */
+  private checked = false;
+  private utf8: Utf8Check | undefined;
+  /** The payload of a short frame that came in pieces. */
+  private pieces: Buffer | undefined;
+
+  /**
+   * @param masked must frames be masked (from a client), or must they not?
+   * @param wholeMax a longer frame is long
+   */
+  constructor(
+    private readonly masked: boolean,
+    private readonly wholeMax: number,
+  ) {}
+
+  /** Has a part of a frame's payload still to come? */
+  get inFrame(): boolean {
+    return this.state !== HEADER;
+  }
+
+  /** Looks for the next frame. @returns RECV_MORE, RECV_WHOLE, RECV_LONG, or what the peer did wrong */
+  next(input: Input): number | Failure {
+    if (this.state === DROP && !this.drop(input)) return RECV_MORE;
+    if (this.state === HEADER) {
+      const { header } = this;
+      const read = header.read(input.buf, input.from, input.to, this.masked, this.inMessage);
+      if (read === false) return RECV_MORE;
+      if (read !== true) return read;
+      input.from += header.size;
+      this.begin(header);
+      if (header.len > this.wholeMax) {
+        this.state = OUT;
+        return RECV_LONG;
+      }
+      this.state = COLLECT;
+    }
+    return this.collect(input);
+  }
+
+  /** The payload of a short frame. Borrowed. */
+  payload(input: Input): Buffer {
+    const { len } = this.header;
+    if (len === 0) return NO_BYTES;
+    if (this.pieces !== undefined) return this.pieces;
+    const at = input.firstAt;
+    return input.first.subarray(at, at + len);
+  }
+
+  /** Copies `n` bytes of a short frame's payload, from byte `skip` on, to the start of `target`. */
+  copy(input: Input, skip: number, n: number, target: Uint8Array): void {
+    if (n === 0) return;
+    const source = this.pieces ?? input.first;
+    const from = skip + (this.pieces === undefined ? input.firstAt : 0);
+    if (n > LOOP_MAX) target.set(source.subarray(from, from + n));
+    else for (let i = 0; i < n; i++) target[i] = source[from + i] as number;
+  }
+
+  /** Moves up to `max` bytes of a long frame's payload to `target[at, …)`. @returns how many, or what is wrong with them */
+  feed(input: Input, target: Buffer, at: number, max: number): number | Failure {
+    const n = Math.min(input.to - input.from, max);
+    input.buf.copy(target, at, input.from, input.from + n);
+    input.from += n;
+    return this.accept(target, at, n) ?? n;
+  }
+
+  /** The frame is done with, whether all of it was wanted or not. */
+  release(input: Input): void {
+    const { len } = this.header;
+    if (this.taken < len) {
+      this.checked = false;
+      this.state = DROP;
+      return;
+    }
+    if (len <= this.wholeMax && this.pieces === undefined) input.skip(len);
+    this.pieces = undefined;
+    this.state = HEADER;
+  }
+
+  private begin({ opcode, fin }: FrameHeader): void {
+    this.taken = 0;
+    if (opcode >= HTTPD_WS_TYPE_CLOSE) return;
+    this.inMessage = !fin;
+    if (opcode === HTTPD_WS_TYPE_CONTINUE) return;
+    this.checked = opcode === HTTPD_WS_TYPE_TEXT;
+    if (this.checked) {
+      this.utf8 ??= new Utf8Check();
+      this.utf8.end();
+    }
+  }
+
+  private collect(input: Input): number | Failure {
+    const { len } = this.header;
+    const n = Math.min(input.to - input.from, len - this.taken);
+    let failure: Failure | undefined;
+    if (n === len) {
+      failure = this.accept(input.buf, input.from, n);
+    } else if (n > 0) {
+      this.pieces ??= Buffer.allocUnsafeSlow(len);
+      input.buf.copy(this.pieces, this.taken, input.from, input.from + n);
+      input.from += n;
+      failure = this.accept(this.pieces, this.taken, n);
+    }
+    if (failure !== undefined) return failure;
+    if (this.taken < len) return RECV_MORE;
+    this.state = OUT;
+    return RECV_WHOLE;
+  }
+
+  /** Unmasks and checks the next `n` bytes of the payload. */
+  private accept(bytes: Buffer, from: number, n: number): Failure | undefined {
+    const { header, utf8 } = this;
+    if (this.masked) unmask(bytes, from, from + n, header.key, this.taken);
+    this.taken += n;
+    if (!this.checked || utf8 === undefined || header.opcode >= HTTPD_WS_TYPE_CLOSE) return undefined;
+    const ends = header.fin && this.taken === header.len;
+    return utf8.push(bytes, from, from + n) && (!ends || utf8.end()) ? undefined : FAIL.UTF8;
+  }
+
+  /** @returns whether all is dropped */
+  private drop(input: Input): boolean {
+    const n = Math.min(input.to - input.from, this.header.len - this.taken);
+    input.from += n;
+    this.taken += n;
+    if (this.taken < this.header.len) return false;
+    this.state = HEADER;
+    return true;
+  }
+}
