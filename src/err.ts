@@ -95,5 +95,6 @@ export function describeThrown(thrown: unknown): string {
   } catch {
     text = 'a value that cannot be shown as a string';
   }
-  return text.slice(0, 1000);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to take out
+  return text.slice(0, 1000).replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]+/g, ' ');
 }

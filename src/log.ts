@@ -17,12 +17,16 @@ export interface TagLog {
 
 const LETTERS: Record<number, string> = { 10: 'V', 20: 'D', 30: 'I', 40: 'W', 50: 'E', 60: 'E' };
 const startedAt = Date.now();
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to escape
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 
 /** Prints pino's lines in ESP-IDF's form. Times are milliseconds since the start of the process, as on the chip. */
 const espStream = {
   write(line: string): void {
     const { level, time, tag, msg } = JSON.parse(line) as { level: number; time: number; tag?: string; msg?: string };
-    process.stdout.write(`${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${tag ?? 'app'}: ${msg ?? ''}\n`);
+    // one line a message, and nothing in it that drives a terminal
+    const text = (msg ?? '').replace(CONTROL, escapeForLog);
+    process.stdout.write(`${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${tag ?? 'app'}: ${text}\n`);
   },
 };
 

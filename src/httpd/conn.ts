@@ -223,12 +223,13 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     if (this.state !== 'handling') this.close(reason);
   }
 
-  /** Another protocol goes on with this connection. */
-  handOver(): void {
+  /** Another protocol goes on with this connection. @returns whether the session was to be closed soon */
+  handOver(): boolean {
     this.step('upgrade');
     this.current = undefined;
     this.sess.setDeadline(0);
     this.parser.free();
+    return this.mustClose;
   }
 
   private step(event: HttpEvent): void {

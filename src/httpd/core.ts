@@ -282,6 +282,14 @@ export class HttpdCore implements SessHost {
     this.logs.parse.warn(`parse_block: ${errorText(code)[0]}: ${escapeForLog(reason)}`);
   }
 
+  logStart(): void {
+    const { httpd } = this.logs;
+    if (!httpd.debugOn) return;
+    httpd.debug('httpd_thread: web server started');
+    this.idle = false;
+    this.logWait();
+  }
+
   /** A work of the queue is about to run. */
   logWork(): void {
     const { httpd } = this.logs;

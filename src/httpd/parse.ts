@@ -146,15 +146,15 @@ export class RequestParser {
     for (let i = 0; i < record.bodyCount; i++) content += (record.bodyTo[i] ?? 0) - (record.bodyFrom[i] ?? 0);
     this.framing = content > 0 ? 0 : this.framing + input.from - from;
     this.bodyLen += content;
-    if (errno === HPE_PAUSED && record.messageComplete) {
-      this.bodyOpen = false;
-      if (this.bodyLen <= this.limits.maxReqBodyLen) return PARSE_DONE;
-    }
     if (this.bodyLen > this.limits.maxReqBodyLen) {
       return this.fail(HTTPD_413_CONTENT_TOO_LARGE, `body longer than ${this.limits.maxReqBodyLen} bytes`);
     }
     if (this.framing > this.limits.maxReqHdrLen) {
       return this.fail(HTTPD_431_REQ_HDR_FIELDS_TOO_LARGE, 'chunk extensions or trailers too long');
+    }
+    if (errno === HPE_PAUSED && record.messageComplete) {
+      this.bodyOpen = false;
+      return PARSE_DONE;
     }
     return errno === HPE_OK ? PARSE_MORE : this.fail(HTTPD_400_BAD_REQUEST, this.llhttp.errorReason);
   }

@@ -61,7 +61,7 @@ export class HttpdReq {
   /** `HTTP_GET` and so on; `HTTPD_WS_FRAME` when the handler is called for a WebSocket frame. */
   method: number;
   /** The request target, query included. */
-  readonly uri: string;
+  uri: string;
   /** Length of the body in bytes, 0 without one; undefined if it comes in chunks. */
   readonly contentLen: number | undefined;
   /** `userCtx` of the URI handler. */
@@ -352,6 +352,8 @@ export class HttpdReq {
     this.owner = undefined;
     this.method = method;
     this.raw = this.headers = '';
+    // a slice of the head would keep all of it in memory
+    this.uri = Buffer.from(this.uri, 'latin1').toString('latin1');
   }
 
   /** @internal A request that takes the place of this one. */

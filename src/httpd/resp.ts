@@ -3,7 +3,7 @@
  */
 import { ESP_ERR_HTTPD_RESP_HDR, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { Sess } from '../sess/sess.js';
-import { isFieldValue, isToken } from './headers.js';
+import { isFieldValue, isToken, listHas } from './headers.js';
 
 /** What a response needs from its connection. */
 export interface ResponseHost {
@@ -39,6 +39,7 @@ export class Response {
   private headers = '';
   private headerCount = 0;
   private hasDate = false;
+  private offersUpgrade = false;
   private isHead = false;
   private http10 = false;
   /** Must the connection be closed behind this response? */
@@ -63,7 +64,7 @@ export class Response {
     this.type = DEFAULT_TYPE;
     this.headers = '';
     this.headerCount = 0;
-    this.hasDate = this.closing = false;
+    this.hasDate = this.offersUpgrade = this.closing = false;
     this.isHead = isHead;
     this.http10 = http10;
   }
@@ -96,8 +97,9 @@ export class Response {
       case 'transfer-encoding':
         return invalidArg(`'${name}' is set by the library: use respSend or respSendChunk`);
       case 'connection':
-        // the library says it; an application can only ask for a close
-        if (value.toLowerCase().includes('close')) this.closing = true;
+        // the library says it; what it can't know is whether to close, and whether an Upgrade header is among ours
+        if (listHas(value, 'close')) this.closing = true;
+        if (listHas(value, 'upgrade')) this.offersUpgrade = true;
         return;
       case 'date':
         this.hasDate = true;
@@ -197,6 +199,7 @@ export class Response {
     }
     text += this.headers;
     if (!this.hasDate) text += `Date: ${this.host.date()}\r\n`;
+    if (this.offersUpgrade) return `${text}Connection: ${this.closing ? 'Upgrade, close' : 'Upgrade'}\r\n\r\n`;
     if (this.closing) return `${text}Connection: close\r\n\r\n`;
     return this.http10 ? `${text}Connection: keep-alive\r\n\r\n` : `${text}\r\n`;
   }

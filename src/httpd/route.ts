@@ -79,10 +79,10 @@ export function checkUri(given: HttpdUri): Route {
   }
   const isWebsocket = given.isWebsocket ?? false;
   if (isWebsocket && method !== HTTP_GET) invalidArg(`the method of the WebSocket '${uri}' must be HTTP_GET`);
-  const subprotocols =
-    typeof supportedSubprotocol === 'string' ? [supportedSubprotocol] : [...(supportedSubprotocol ?? [])];
-  if (!subprotocols.every(isToken))
-    invalidArg(`supportedSubprotocol of '${uri}' must be tokens (RFC 6455 section 4.1)`);
+  const subprotocols = typeof supportedSubprotocol === 'string' ? [supportedSubprotocol] : (supportedSubprotocol ?? []);
+  if (!Array.isArray(subprotocols) || !subprotocols.every(isToken)) {
+    invalidArg(`supportedSubprotocol of '${uri}' must be a token, or a list of tokens (RFC 6455 section 4.1)`);
+  }
   return {
     uri,
     method,
@@ -91,7 +91,7 @@ export function checkUri(given: HttpdUri): Route {
     isWebsocket,
     handleWsControlFrames: given.handleWsControlFrames ?? false,
     handleWsHandshake: given.handleWsHandshake ?? true,
-    subprotocols,
+    subprotocols: [...subprotocols],
     wsPreHandshakeCb: given.wsPreHandshakeCb,
     wsPostHandshakeCb: given.wsPostHandshakeCb,
   };

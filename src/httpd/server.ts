@@ -9,6 +9,7 @@ import {
   HTTPD_WS_CLIENT_INVALID,
   HTTPD_WS_CLIENT_WEBSOCKET,
   type HttpdWsFrame,
+  payloadOf,
 } from '../httpd_ws/frame_type.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import { netPort } from '../port/net.js';
@@ -90,8 +91,7 @@ export class HttpdServer {
       const where = `${config.host ?? 'any address'} port ${config.serverPort}`;
       throw new EspError(ESP_ERR_HTTPD_TASK, `can't listen on ${where}: ${describeThrown(cause)}`, { cause });
     }
-    core.logs.httpd.debug('httpd_thread: web server started');
-    core.logTurn();
+    core.logStart();
     core.events.emit('start');
   }
 
@@ -312,7 +312,8 @@ export class HttpdServer {
    */
   wsSendDataAsync(fd: number, frame: HttpdWsFrame, cb?: TransferCompleteCb, arg?: unknown): void {
     if (cb !== undefined && typeof cb !== 'function') invalidArg('cb must be a function');
-    const kept = { ...frame, payload: typeof frame.payload === 'string' ? frame.payload : frame.payload?.slice() };
+    const payload = payloadOf(frame);
+    const kept = { ...frame, len: 0, payload: typeof payload === 'string' ? payload : Uint8Array.from(payload) };
     this.queueWork(async () => {
       let code = ESP_OK;
       try {

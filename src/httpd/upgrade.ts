@@ -2,11 +2,11 @@
  * From a request to a WebSocket: the checks, the application's callbacks, the 101, the change of protocol.
  */
 import { ESP_ERR_INVALID_STATE, ESP_ERR_NO_MEM, EspError } from '../err.js';
-import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
+import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
+import { HTTPD_WS_TYPE_CLOSE, type HttpdWsFrame } from '../httpd_ws/frame_type.js';
 import { acceptKey, checkHandshake, keyWithGuid, type Refused, UPGRADE_REQUIRED } from '../httpd_ws/handshake.js';
 import { encodeFrame } from '../httpd_ws/send.js';
 import { WsConn, type WsHost } from '../httpd_ws/ws_conn.js';
-import type { TagLog } from '../log.js';
 import { lendCtx, returnCtx } from '../sess/ctx.js';
 import type { Sess } from '../sess/sess.js';
 import type { HttpConn } from './conn.js';
@@ -39,16 +39,17 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
     conn.resp.switchProtocols(
       `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${outcome.accept}\r\n${protocol}`,
     );
-    for (const frame of early.frames) sess.tx.write(frame);
-    const ws = new WsConn(sess, new WsSession(core, sess, route, served));
+    const ws = new WsConn(sess, served, wsHostOf(core, route));
     sess.protocol = ws;
-    conn.handOver();
+    const leaving = conn.handOver();
     served.detachHttp(HTTPD_WS_FRAME);
     served.attachWs(ws);
-    early.become(ws);
+    early.hand(sess, ws);
     core.logDone();
     const { wsPostHandshakeCb } = route;
     if (wsPostHandshakeCb !== undefined) ws.call(() => wsPostHandshakeCb(served));
+    // somebody has asked for the session's end meanwhile
+    if (leaving) ws.close(core.stopping ? WS_CLOSE_GOING_AWAY : WS_CLOSE_NORMAL);
     sess.pump();
   };
   const callHandler = (): void => {
@@ -85,23 +86,35 @@ function refuse(conn: HttpConn, req: HttpdReq, { status, headers, message }: Ref
 
 /** Frames that are sent before the 101 is: they leave right behind it. */
 class EarlyFrames implements WsOps {
-  readonly frames: Buffer[] = [];
+  private readonly frames: Buffer[] = [];
   private bytes = 0;
+  private closed = false;
   private ws: WsConn | undefined;
 
   constructor(private readonly max: number) {}
 
-  become(ws: WsConn): void {
+  /** The 101 is out. */
+  hand(sess: Sess, ws: WsConn): void {
+    for (const frame of this.frames) sess.tx.write(frame);
+    this.frames.length = 0;
     this.ws = ws;
+    if (this.closed) ws.closedEarly();
   }
 
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
     if (this.ws !== undefined) return this.ws.sendFrame(pkt);
+    if (this.closed) {
+      throw new EspError(
+        ESP_ERR_INVALID_STATE,
+        'a Close frame has gone; nothing may follow it (RFC 6455 section 5.5.1)',
+      );
+    }
     const frame = encodeFrame(pkt);
-    this.bytes += frame.length;
-    if (this.bytes > this.max) {
+    if (this.bytes + frame.length > this.max) {
       throw new EspError(ESP_ERR_NO_MEM, `more than ${this.max} bytes (maxTxPending) before the handshake has ended`);
     }
+    this.bytes += frame.length;
+    this.closed = pkt.type === HTTPD_WS_TYPE_CLOSE;
     this.frames.push(frame);
     return Promise.resolve();
   }
@@ -115,42 +128,28 @@ class EarlyFrames implements WsOps {
   }
 }
 
-/** What a WebSocket knows of its URI handler and server. */
-class WsSession implements WsHost {
-  constructor(
-    private readonly core: HttpdCore,
-    private readonly sess: Sess,
-    private readonly route: Route,
-    readonly request: HttpdReq,
-  ) {}
+/** What the WebSockets of each URI handler share. */
+const hosts = new WeakMap<Route, WsHost<HttpdReq>>();
 
-  get log(): TagLog {
-    return this.core.logs.ws;
+function wsHostOf(core: HttpdCore, route: Route): WsHost {
+  let host = hosts.get(route);
+  if (host === undefined) {
+    host = {
+      log: core.logs.ws,
+      recvWaitMs: core.recvWaitMs,
+      wantsControlFrames: route.handleWsControlFrames,
+      callHandler(sess, req) {
+        lendCtx(sess, req);
+        return route.handler(req);
+      },
+      onHandlerDone(sess, req) {
+        returnCtx(sess, req, core.onFreeFailure);
+        core.logDone();
+      },
+      onFrame: (sess, firstByte, len) => core.onFrame(sess.fd, firstByte, len),
+      onSentData: (sess, len) => core.events.emitData('sentData', sess.fd, len),
+    };
+    hosts.set(route, host);
   }
-
-  get recvWaitMs(): number {
-    return this.core.recvWaitMs;
-  }
-
-  get wantsControlFrames(): boolean {
-    return this.route.handleWsControlFrames;
-  }
-
-  callHandler(): unknown {
-    lendCtx(this.sess, this.request);
-    return this.route.handler(this.request);
-  }
-
-  onHandlerDone(): void {
-    returnCtx(this.sess, this.request, this.core.onFreeFailure);
-    this.core.logDone();
-  }
-
-  onFrame(firstByte: number, len: number): void {
-    this.core.onFrame(this.sess.fd, firstByte, len);
-  }
-
-  onSentData(len: number): void {
-    this.core.events.emitData('sentData', this.sess.fd, len);
-  }
+  return host as WsHost;
 }

@@ -35,6 +35,7 @@ export interface Refused {
 
 const UPGRADE_HEADERS = [
   ['Upgrade', 'websocket'],
+  ['Connection', 'Upgrade'],
   ['Sec-WebSocket-Version', VERSION],
 ] as const;
 
@@ -68,7 +69,7 @@ export function keyWithGuid(key: string): string {
  */
 export function checkHandshake(fields: HandshakeFields, supported: readonly string[]): Accepted | Refused {
   const { key, version } = fields;
-  if (!fields.upgrade?.split(',').some(name => name.trim().toLowerCase() === 'websocket')) return UPGRADE_REQUIRED;
+  if (!elements(fields.upgrade ?? '').some(name => name.toLowerCase() === 'websocket')) return UPGRADE_REQUIRED;
   if (version === undefined) return badRequest('The Sec-WebSocket-Version header is missing.');
   if (version !== VERSION) {
     return {
@@ -84,14 +85,19 @@ export function checkHandshake(fields: HandshakeFields, supported: readonly stri
   return { accept: acceptKey(key), protocol: supported.find(name => offered.has(name)) };
 }
 
+/** The elements of a list; empty ones are ignored (RFC 9110 section 5.6.1.2). */
+function elements(list: string): string[] {
+  return list
+    .split(',')
+    .map(element => element.replace(/^[ \t]+|[ \t]+$/g, ''))
+    .filter(element => element !== '');
+}
+
 /** Subprotocols offered (RFC 6455 section 4.1 item 10); undefined if the list is malformed. */
 function parseProtocols(value: string | undefined): Set<string> | undefined {
   const offered = new Set<string>();
   if (value === undefined) return offered;
-  for (const element of value.split(',')) {
-    const name = element.trim();
-    // RFC 9110 section 5.6.1.2: empty elements of a list are ignored
-    if (name === '') continue;
+  for (const name of elements(value)) {
     if (!TOKEN.test(name) || offered.has(name)) return undefined;
     offered.add(name);
   }

@@ -33,19 +33,18 @@ import { isFinal, writeFrame } from './send.js';
  */
 const WHOLE_MAX = 16 * 1024;
 
-/** What a WebSocket needs from the server. */
-export interface WsHost {
+/** What the WebSockets of one URI handler need from the server. */
+export interface WsHost<Req extends CtxHolder = CtxHolder> {
   readonly log: TagLog;
   readonly recvWaitMs: number;
   readonly wantsControlFrames: boolean;
-  readonly request: CtxHolder;
   /** Calls the URI handler for a frame. */
-  callHandler(): unknown;
+  callHandler(sess: Sess, req: Req): unknown;
   /** The handler has ended: takes over the session's context. */
-  onHandlerDone(): void;
+  onHandlerDone(sess: Sess, req: Req): void;
   /** A frame has come. */
-  onFrame(firstByte: number, len: number): void;
-  onSentData(len: number): void;
+  onFrame(sess: Sess, firstByte: number, len: number): void;
+  onSentData(sess: Sess, len: number): void;
 }
 
 /** A handler that waits for more of a long frame's payload: `target[at, end)` is still to be filled. */
@@ -78,13 +77,17 @@ export class WsConn implements Protocol {
   /** Code of the peer's Close frame. */
   private peerCode = WS_CLOSE_NO_STATUS;
 
+  private continuations: { ok: (result: unknown) => void; failed: (thrown: unknown) => void } | undefined;
+
+  /** @param req the request that its handler gets for each frame */
   constructor(
     private readonly sess: Sess,
+    private readonly req: CtxHolder,
     private readonly host: WsHost,
   ) {}
 
   get request(): CtxHolder | undefined {
-    return this.busy ? this.host.request : undefined;
+    return this.busy ? this.req : undefined;
   }
 
   get blocked(): boolean {
@@ -105,6 +108,7 @@ export class WsConn implements Protocol {
       const got = this.recv.next(input);
       if (got === RECV_MORE) {
         if (this.recv.inFrame || input.from < input.to) this.wait();
+        else this.inTime();
         return;
       }
       this.inTime();
@@ -135,14 +139,15 @@ export class WsConn implements Protocol {
   recvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
     this.describe(pkt, maxLen);
     if (maxLen === 0) return RESOLVED;
-    const { len } = pkt;
-    if (len > maxLen) {
+    // all of it, or what wsRecvFramePart has left
+    const { leftLen } = pkt;
+    if (leftLen > maxLen) {
       throw new EspError(
         ESP_ERR_INVALID_SIZE,
-        `the frame has ${len} bytes, more than maxLen ${maxLen}; call again with more`,
+        `the frame has ${leftLen} bytes to receive, more than maxLen ${maxLen}; call again with more`,
       );
     }
-    return this.receive(pkt, len);
+    return this.receive(pkt, leftLen);
   }
 
   recvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
@@ -162,14 +167,14 @@ export class WsConn implements Protocol {
     // a Close does not depend on what a slow reader has left
     if (!isClose && !this.sess.admit(!pkt.fragmented)) return RESOLVED;
     writeFrame(this.sess.tx, isFinal(pkt), pkt.type, payload);
-    this.host.onSentData(payload.length);
+    this.host.onSentData(this.sess, payload.length);
     if (isClose) this.closeIsOut();
     return this.sess.sent();
   }
 
   /** Begins the closing handshake, unless it has begun. */
   close(code: number, reason = ''): void {
-    if (this.closing || !this.sess.open) return;
+    if (this.closeSent || !this.sess.open) return;
     writeFrame(this.sess.tx, true, HTTPD_WS_TYPE_CLOSE, closePayload(code, reason));
     this.closeIsOut();
   }
@@ -180,30 +185,38 @@ export class WsConn implements Protocol {
     this.sess.finish(why);
   }
 
-  /** Runs application code for this WebSocket; frames wait until it has ended. */
-  call(code: () => unknown): void {
+  /** Runs application code for this WebSocket, by default its handler; frames wait until it has ended. */
+  call(code?: () => unknown): void {
     this.busy = true;
     try {
-      const result = code();
-      if (isThenable(result)) result.then(this.onResult, this.onThrow);
-      else this.onResult(result);
+      const result = code === undefined ? this.host.callHandler(this.sess, this.req) : code();
+      if (isThenable(result)) {
+        // made once, and only where a handler is asynchronous
+        this.continuations ??= { ok: value => this.onResult(value), failed: thrown => this.onThrow(thrown) };
+        result.then(this.continuations.ok, this.continuations.failed);
+      } else {
+        this.onResult(result);
+      }
     } catch (thrown) {
       this.onThrow(thrown);
     }
   }
 
-  private readonly onResult = (result: unknown): void => {
+  /** A Close frame has been sent before the handshake was complete. */
+  closedEarly(): void {
+    this.closeIsOut();
+  }
+
+  private onResult(result: unknown): void {
     if (result !== undefined && result !== ESP_OK) this.handlerFailed(`it returned ${String(result)}`, FAIL.HANDLER);
     this.onCodeEnded();
-  };
+  }
 
-  private readonly onThrow = (thrown: unknown): void => {
+  private onThrow(thrown: unknown): void {
     const tooBig = thrown instanceof EspError && thrown.code === ESP_ERR_INVALID_SIZE;
     this.handlerFailed(describeThrown(thrown), tooBig ? FAIL.TOO_BIG : FAIL.HANDLER);
     this.onCodeEnded();
-  };
-
-  private readonly callHandler = (): unknown => this.host.callHandler();
+  }
 
   private handlerFailed(why: string, failure: Failure): void {
     this.host.log.warn(`httpd_sess_process: uri handler execution failed: ${why}`);
@@ -214,7 +227,7 @@ export class WsConn implements Protocol {
   private onCodeEnded(): void {
     this.busy = false;
     this.waiter = undefined;
-    this.host.onHandlerDone();
+    this.host.onHandlerDone(this.sess, this.req);
     if (this.hasFrame) this.recv.release(this.sess.input);
     this.hasFrame = false;
     if (!this.sess.open) return;
@@ -226,7 +239,7 @@ export class WsConn implements Protocol {
   /** A frame is there. */
   private deliver(input: Input, got: number): void {
     const { opcode, len, fin } = this.recv.header;
-    this.host.onFrame((fin ? 0x80 : 0) | opcode, len);
+    this.host.onFrame(this.sess, (fin ? 0x80 : 0) | opcode, len);
     const isControl = opcode >= HTTPD_WS_TYPE_CLOSE;
     if (opcode === HTTPD_WS_TYPE_CLOSE && !this.checkClose(this.recv.payload(input))) return;
     if (isControl && !this.host.wantsControlFrames) {
@@ -238,7 +251,7 @@ export class WsConn implements Protocol {
     } else {
       this.hasFrame = true;
       this.unread = len;
-      this.call(this.callHandler);
+      this.call();
       // a long frame's deadline begins when somebody waits for it
       if (got === RECV_LONG && this.waiter !== undefined) this.wait();
     }

@@ -18,18 +18,24 @@ const READ_SIZE = 64 * 1024;
 /** All sockets receive into this, one after the other. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_SIZE);
 
-class NetSocket implements PortSocket {
-  handler: SocketHandler | undefined;
-  private blocked = false;
+const owner = Symbol('NetSocket');
+type Owned = net.Socket & { [owner]: NetSocket };
 
+class NetSocket implements PortSocket {
+  private handler: SocketHandler | undefined;
+  private blocked = false;
   private readonly sock: net.Socket;
+  /** Does data come through `onread`, and not as events? */
+  private readonly adopted: boolean;
 
   constructor(
     accepted: net.Socket,
     private readonly receiveBuffer: () => Buffer,
   ) {
-    this.sock = adopt(accepted, len => this.onRead(readBuffer, len));
-    this.sock.on('error', onSocketError);
+    this.sock = adopt(accepted);
+    this.adopted = this.sock !== accepted;
+    (this.sock as Owned)[owner] = this;
+    this.sock.on('error', onError);
   }
 
   get remoteAddress(): string {
@@ -48,10 +54,9 @@ class NetSocket implements PortSocket {
   attach(handler: SocketHandler): void {
     this.handler = handler;
     const { sock } = this;
-    sock.on('end', () => this.handler?.onEnd());
-    sock.on('close', () => this.onClosed());
-    // without `onread` data comes as events
-    sock.on('data', (chunk: Buffer) => this.onRead(chunk, chunk.length));
+    sock.on('end', onEnd);
+    sock.on('close', onClose);
+    if (!this.adopted) sock.on('data', onData);
     sock.resume();
   }
 
@@ -100,7 +105,7 @@ class NetSocket implements PortSocket {
     this.handler?.onWritable();
   }
 
-  private onRead(chunk: Buffer, len: number): void {
+  onRead(chunk: Buffer, len: number): void {
     for (let from = 0; from < len && this.handler !== undefined; ) {
       const n = chunk.copy(this.receiveBuffer(), 0, from, len);
       from += n;
@@ -108,33 +113,50 @@ class NetSocket implements PortSocket {
     }
   }
 
-  private onClosed(): void {
+  onEnd(): void {
+    this.handler?.onEnd();
+  }
+
+  onClose(): void {
     const { handler } = this;
     this.handler = undefined;
     handler?.onClose(this.sock.errored ?? undefined);
   }
 }
 
-/** The same connection as a socket that reads into `readBuffer`; the accepted one itself if that can't be had. */
-function adopt(accepted: net.Socket, onRead: (len: number) => void): net.Socket {
-  const { _handle: handle } = accepted as { _handle?: object };
-  if (handle === undefined || handle === null) return accepted;
-  const options = {
-    handle,
-    allowHalfOpen: true,
-    onread: {
-      buffer: readBuffer,
-      callback(len: number): boolean {
-        onRead(len);
-        return true;
-      },
-    },
-  };
-  return new net.Socket(options);
+// Listeners are shared, so that an idle socket holds no closures.
+
+function onData(this: net.Socket, chunk: Buffer): void {
+  (this as Owned)[owner].onRead(chunk, chunk.length);
+}
+
+function onEnd(this: net.Socket): void {
+  (this as Owned)[owner].onEnd();
+}
+
+function onClose(this: net.Socket): void {
+  (this as Owned)[owner].onClose();
 }
 
 /** 'close' follows and carries the error; without a listener an 'error' event would end the process. */
-function onSocketError(): void {}
+function onError(): void {}
+
+/** Calls its callback with the socket as `this`. */
+const onread = {
+  buffer: readBuffer,
+  callback(this: unknown, len: number): boolean {
+    (this as Owned)[owner].onRead(readBuffer, len);
+    return true;
+  },
+};
+
+/** The same connection as a socket that reads into `readBuffer`; the accepted one itself if that can't be had. */
+function adopt(accepted: net.Socket): net.Socket {
+  const { _handle: handle } = accepted as { _handle?: object };
+  return handle === undefined || handle === null
+    ? accepted
+    : new net.Socket({ handle, allowHalfOpen: true, onread } as net.SocketConstructorOpts);
+}
 
 class NetListener implements Listener {
   constructor(private readonly server: net.Server) {}

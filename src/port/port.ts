@@ -9,7 +9,7 @@
  *   wants them after `onData` returns copies them.
  * - Callbacks come from the loop, never from within a call to the port.
  * - After `close()` or `reset()`, and after `onClose`, no callback comes any more.
- * - A paused socket delivers no data and no end. It costs no CPU.
+ * - A paused socket reads no more, and costs no CPU. What it has read already may still be delivered.
  */
 
 /** What a port tells the owner of a socket. */

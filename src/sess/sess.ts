@@ -151,7 +151,9 @@ export class Sess implements SocketHandler, TxOwner, Timed {
         // what it left needs what comes behind; but after an upgrade it is for the new protocol
         if (input.to > input.from && !protocol.blocked && this.protocol === protocol && !input.refill()) break;
       }
-      if (this.peerEnded && this.open && input.length === 0) this.protocol.onPeerEnd();
+      // no more bytes will come: the protocol has none left, or too few to go on
+      const starved = input.length === 0 || !(this.protocol.blocked || this.txFull);
+      if (this.peerEnded && this.open && starved) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
     } finally {

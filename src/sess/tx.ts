@@ -3,7 +3,7 @@
  *
  * All sessions write into one slab, one behind the other, and at the end of the loop's turn each session's bytes leave
  * in one send. Then the slab is empty again: while readers keep up, sending allocates nothing. Only what a socket does
- * not take is copied into a queue of its session.
+ * not take is copied to memory of its session.
  */
 import type { PortSocket } from '../port/port.js';
 
@@ -16,12 +16,18 @@ const GATHER_MAX = 64 * 1024;
 const BLOCK_MIN = 1024;
 const BLOCK_MAX = 64 * 1024;
 
-/** The slab of a server, and the sessions that have written since the last turn. */
+/** The slab of a server, and the queues that have been written to since the last turn. */
 export class Outbox {
-  slab = Buffer.allocUnsafeSlow(SLAB);
+  /** Where the last `reserve` made room: the slab, or a buffer for one large write. */
+  buf = Buffer.allocUnsafeSlow(SLAB);
+  readonly slab = this.buf;
   /** Bytes of the slab in use. */
   top = 0;
+  /** Offset in `buf` that the last `reserve` gave. */
+  at = 0;
   private dirty: TxQueue[] = [];
+  /** Those being flushed, some of which still have their bytes in the slab. */
+  private flushing: TxQueue[] = [];
   private readonly flushAll = (): void => this.flush();
 
   /** @param onTurnEnd is called after each flush */
@@ -36,17 +42,80 @@ export class Outbox {
   /** Makes room for `n` bytes in the slab. */
   ensure(n: number): void {
     if (SLAB - this.top >= n) return;
-    // the queues that still hold bytes in the old slab keep it alive until they are flushed
-    this.slab = Buffer.allocUnsafeSlow(SLAB);
+    for (const tx of this.dirty) tx.spill();
+    for (const tx of this.flushing) tx.spill();
     this.top = 0;
   }
 
   private flush(): void {
-    const { dirty } = this;
+    this.flushing = this.dirty;
     this.dirty = [];
-    for (const tx of dirty) tx.flush();
+    for (const tx of this.flushing) tx.flush();
+    this.flushing = [];
+    // what was written meanwhile lies behind
     if (this.dirty.length === 0) this.top = 0;
     this.onTurnEnd();
+  }
+}
+
+/** Bytes that did not leave in the turn in which they were written: blocks, of which the last has room. */
+class Backlog {
+  private readonly blocks: Buffer[] = [];
+  /** Bytes of the first block that have been sent, and of the last one that are used. */
+  private sent = 0;
+  private used = 0;
+
+  /** Adds a copy. */
+  copy(source: Buffer, from: number, to: number): void {
+    const n = to - from;
+    let last = this.blocks.at(-1);
+    if (last === undefined || last.length - this.used < n) {
+      const size = Math.max(n, Math.min(BLOCK_MAX, 2 * (last?.length ?? BLOCK_MIN / 2)));
+      last = Buffer.allocUnsafeSlow(size);
+      this.add(last, 0);
+    }
+    this.used += source.copy(last, this.used, from, to);
+  }
+
+  /** Adds a block of which `used` bytes are used, and which is ours from now on. */
+  add(block: Buffer, used: number): void {
+    const { blocks } = this;
+    const last = blocks.length - 1;
+    if (last >= 0) blocks[last] = (blocks[last] as Buffer).subarray(0, this.used);
+    blocks.push(block);
+    this.used = used;
+  }
+
+  /** Sends as much as `sock` takes. @returns how much; all of it if `done` */
+  sendTo(sock: Pick<PortSocket, 'send'>, total: number): number {
+    const { blocks } = this;
+    if (blocks.length > 1 && total <= GATHER_MAX) this.join();
+    let sum = 0;
+    while (blocks.length > 0) {
+      const end = blocks.length === 1 ? this.used : (blocks[0] as Buffer).length;
+      const n = sock.send(blocks[0] as Buffer, this.sent, end);
+      sum += n;
+      this.sent += n;
+      if (this.sent < end) break;
+      blocks.shift();
+      this.sent = 0;
+    }
+    return sum;
+  }
+
+  get empty(): boolean {
+    return this.blocks.length === 0;
+  }
+
+  private join(): void {
+    const { blocks } = this;
+    const last = blocks.length - 1;
+    blocks[last] = (blocks[last] as Buffer).subarray(0, this.used);
+    const joined = Buffer.concat(blocks).subarray(this.sent);
+    blocks.length = 0;
+    blocks.push(joined);
+    this.sent = 0;
+    this.used = joined.length;
   }
 }
 
@@ -58,21 +127,13 @@ export interface TxOwner {
 
 /** The bytes that one session has to send. */
 export class TxQueue {
-  /** Where `reserve` made room. */
-  buf: Buffer;
   /** Bytes written that the socket has not taken. */
   queued = 0;
-  private at = 0;
-  /** This turn's bytes: `slab[from, to)`. */
-  private slab: Buffer;
+  /** This turn's bytes: `slab[from, to)` of the outbox. */
   private from = 0;
   private to = 0;
-  /** What was too large for the slab, or has waited longer than its turn; goes out before `slab[from, to)`. */
-  private queue: Buffer[] | undefined;
-  private sentOfFirst = 0;
-  /** The block that waiting bytes are collected in, behind `queue`: `tail[0, tailEnd)`. */
-  private tail: Buffer | undefined;
-  private tailEnd = 0;
+  /** Bytes that go out before them. */
+  private backlog: Backlog | undefined;
   private dirty = false;
   private blocked = false;
 
@@ -81,8 +142,11 @@ export class TxQueue {
     public sock: Pick<PortSocket, 'send' | 'pending'>,
     private readonly outbox: Outbox,
     private readonly owner: TxOwner,
-  ) {
-    this.buf = this.slab = outbox.slab;
+  ) {}
+
+  /** Where `reserve` made room. */
+  get buf(): Buffer {
+    return this.outbox.buf;
   }
 
   /** All bytes that the kernel has not taken yet. */
@@ -98,28 +162,29 @@ export class TxQueue {
   reserve(n: number): number {
     const { outbox } = this;
     if (n > SLAB_SHARE) {
-      this.spill();
-      this.buf = Buffer.allocUnsafeSlow(n);
-      this.at = 0;
-      return 0;
+      outbox.buf = Buffer.allocUnsafeSlow(n);
+      outbox.at = 0;
+    } else {
+      outbox.ensure(n);
+      outbox.buf = outbox.slab;
+      outbox.at = outbox.top;
     }
-    outbox.ensure(n);
-    // another session has written since: our bytes can't go on where they ended
-    if (this.to !== outbox.top || this.slab !== outbox.slab) this.spill();
-    this.buf = this.slab = outbox.slab;
-    this.at = outbox.top;
-    return this.at;
+    return outbox.at;
   }
 
   /** `n` bytes have been written where `reserve` said. */
   commit(n: number): void {
     const { outbox } = this;
     this.queued += n;
-    if (this.buf !== outbox.slab) {
-      this.enqueue(this.buf.subarray(0, n));
+    if (outbox.buf !== outbox.slab) {
+      this.spill();
+      this.backlog ??= new Backlog();
+      this.backlog.add(outbox.buf, n);
     } else {
-      if (this.to === this.from) this.from = this.at;
-      this.to = outbox.top = this.at + n;
+      // if another session has written since, ours can't go on where they ended
+      if (this.to !== outbox.at) this.spill();
+      if (this.to === this.from) this.from = outbox.at;
+      this.to = outbox.top = outbox.at + n;
     }
     if (!this.dirty) {
       this.dirty = true;
@@ -142,17 +207,17 @@ export class TxQueue {
       return;
     }
     const before = this.queued;
-    if (this.queue !== undefined || this.tail !== undefined) {
-      this.spill();
-      this.sendQueue();
+    if (this.backlog !== undefined) this.spill();
+    if (this.backlog !== undefined) {
+      this.queued -= this.backlog.sendTo(this.sock, before);
+      if (this.backlog.empty) this.backlog = undefined;
     } else {
-      const sent = this.sock.send(this.slab, this.from, this.to);
+      const sent = this.sock.send(this.outbox.slab, this.from, this.to);
       this.from += sent;
       this.queued -= sent;
-      if (this.from < this.to) this.blocked = true;
       this.spill();
     }
-    if (this.sock.pending > 0) this.blocked = true;
+    this.blocked = this.queued > 0 || this.sock.pending > 0;
     this.owner.onTxProgress(before - this.queued, this.blocked);
   }
 
@@ -165,61 +230,16 @@ export class TxQueue {
 
   /** Drops everything. */
   clear(): void {
-    this.queue = this.tail = undefined;
+    this.backlog = undefined;
     this.from = this.to = this.queued = 0;
     this.blocked = true;
   }
 
-  private sendQueue(): void {
-    this.closeTail();
-    const queue = this.gather();
-    while (queue.length > 0) {
-      const first = queue[0] as Buffer;
-      const sent = this.sock.send(first, this.sentOfFirst, first.length);
-      this.queued -= sent;
-      this.sentOfFirst += sent;
-      if (this.sentOfFirst < first.length) {
-        this.blocked = true;
-        return;
-      }
-      queue.shift();
-      this.sentOfFirst = 0;
-    }
-    this.queue = undefined;
-  }
-
-  private gather(): Buffer[] {
-    const queue = this.queue ?? [];
-    if (queue.length < 2 || this.queued > GATHER_MAX) return queue;
-    this.queue = [Buffer.concat(queue).subarray(this.sentOfFirst)];
-    this.sentOfFirst = 0;
-    return this.queue;
-  }
-
-  private enqueue(bytes: Buffer): void {
-    this.closeTail();
-    if (this.queue === undefined) this.queue = [bytes];
-    else this.queue.push(bytes);
-  }
-
-  private closeTail(): void {
-    const { tail } = this;
-    if (tail === undefined) return;
-    this.tail = undefined;
-    this.enqueue(tail.subarray(0, this.tailEnd));
-  }
-
-  /** Moves this turn's bytes from the slab to the queue, so that the slab can be used anew. */
-  private spill(): void {
-    const n = this.to - this.from;
-    if (n > 0) {
-      if (this.tail === undefined || this.tail.length - this.tailEnd < n) {
-        const size = Math.max(n, Math.min(BLOCK_MAX, 2 * (this.tail?.length ?? BLOCK_MIN / 2)));
-        this.closeTail();
-        this.tail = Buffer.allocUnsafeSlow(size);
-        this.tailEnd = 0;
-      }
-      this.tailEnd += this.slab.copy(this.tail, this.tailEnd, this.from, this.to);
+  /** Moves this turn's bytes from the slab to memory of their own, so that the slab can be used anew. */
+  spill(): void {
+    if (this.to > this.from) {
+      this.backlog ??= new Backlog();
+      this.backlog.copy(this.outbox.slab, this.from, this.to);
     }
     this.from = this.to = 0;
   }
