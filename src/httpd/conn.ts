@@ -278,7 +278,10 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     }
     req.userCtx = route.userCtx;
     if (needsLength(head)) return this.answerError(req, HTTPD_411_LENGTH_REQUIRED);
-    if ((head.contentLen ?? 0) > core.config.maxReqBodyLen) return this.answerError(req, HTTPD_413_CONTENT_TOO_LARGE);
+    if ((head.contentLen ?? 0) > core.config.maxReqBodyLen) {
+      this.mustClose = true;
+      return this.answerError(req, HTTPD_413_CONTENT_TOO_LARGE);
+    }
     if (route.isWebsocket) beginUpgrade(this, core, route, head, req);
     else this.invoke(req, route.handler);
   }

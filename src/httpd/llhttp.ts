@@ -69,6 +69,8 @@ export const record = {
   minor: 0,
   chunked: false,
   transferEncoding: false,
+  /** Header fields named Host whose name came in one piece. */
+  hosts: 0,
   /** The value of Content-Length, 0 without one. Above 2^53 it is not exact. */
   contentLength: 0,
   /** Pieces of the body: `[bodyFrom[i], bodyTo[i])` for each `i < bodyCount`. */
@@ -77,10 +79,15 @@ export const record = {
   bodyTo: [] as number[],
 };
 
+const HOST = [...Buffer.from('host')];
+
 const imports = {
   wasm_on_message_begin: () => HPE_OK,
   wasm_on_status: () => HPE_OK,
-  wasm_on_header_field: () => HPE_OK,
+  wasm_on_header_field(_parser: number, at: number, len: number): number {
+    if (len === HOST.length && HOST.every((code, i) => ((view[at + i] as number) | 0x20) === code)) record.hosts += 1;
+    return HPE_OK;
+  },
   wasm_on_header_value: () => HPE_OK,
   wasm_on_url(_parser: number, at: number, len: number): number {
     if (record.urlFrom < 0) record.urlFrom = at - base;
@@ -121,17 +128,20 @@ wasm._initialize();
 /** Where the receive buffer begins. */
 const base = wasm.malloc(RECV_SIZE);
 /** All of WebAssembly memory, and the receive buffer in it. */
-let view: Buffer;
-let received: Buffer;
+let view = Buffer.from(wasm.memory.buffer);
+let received = Buffer.from(wasm.memory.buffer, base, RECV_SIZE);
 
 /** A view dies when WebAssembly memory grows, as an allocation may make it: then it is made anew. */
 function renewViews(): void {
   const { buffer } = wasm.memory;
-  if (view?.buffer === buffer) return;
+  if (view.buffer === buffer) return;
   view = Buffer.from(buffer);
   received = Buffer.from(buffer, base, RECV_SIZE);
 }
+const LINE_END = '\r\n';
+const lineEnd = wasm.malloc(LINE_END.length);
 renewViews();
+view.write(LINE_END, lineEnd, 'latin1');
 
 function readLength(at: number): number {
   return view.readUInt32LE(at) + view.readUInt32LE(at + 4) * 0x1_0000_0000;
@@ -161,8 +171,13 @@ export class Llhttp {
   execute(from: number, to: number): number {
     record.urlFrom = record.urlTo = -1;
     record.headersComplete = record.messageComplete = false;
-    record.bodyCount = 0;
+    record.bodyCount = record.hosts = 0;
     return wasm.llhttp_execute(this.parser, base + from, to - from);
+  }
+
+  /** Parses a line ending that the peer has left out. */
+  executeLineEnd(): number {
+    return wasm.llhttp_execute(this.parser, lineEnd, LINE_END.length);
   }
 
   resume(): void {

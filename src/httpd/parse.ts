@@ -3,6 +3,7 @@
  * Pure: bytes in, a head or a failure out, the same however the bytes are cut.
  */
 import type { Input } from '../sess/input.js';
+import { eachHeader } from './headers.js';
 import {
   HTTPD_400_BAD_REQUEST,
   HTTPD_413_CONTENT_TOO_LARGE,
@@ -75,6 +76,8 @@ export const NO_HEAD: RequestHead = {
 const VERSION_LEN = 11;
 /** No method that llhttp knows, and no pair of empty lines before it, is longer. */
 const METHOD_MAX = 64;
+const LF = 0x0a;
+const CR = 0x0d;
 /** tchar of RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -90,6 +93,8 @@ export class RequestParser {
   private bodyLen = 0;
   private bodyOpen = false;
   private used = false;
+  /** Has the request line of a head that came in pieces ended? Looked for when lenient. */
+  private lineEnded = false;
   private parsed: RequestHead | undefined;
   /** Why the last failure was one. */
   reason = '';
@@ -112,11 +117,19 @@ export class RequestParser {
   head(input: Input): ParseResult {
     const { from, to } = input;
     if (this.used && this.partialLen === 0) this.llhttp.resume();
-    const errno = this.llhttp.execute(from, to);
-    if (record.urlFrom >= 0) {
-      if (this.urlFrom < 0) this.urlFrom = this.partialLen + record.urlFrom - from;
-      this.urlTo = this.partialLen + record.urlTo - from;
+    let errno = HPE_OK;
+    let at = from;
+    if (this.limits.lenientLineEndings) {
+      const bareLf = this.findBareLf(input);
+      if (bareLf >= 0) {
+        errno = this.execute(from, bareLf, from);
+        if (errno === HPE_OK && this.llhttp.executeLineEnd() !== HPE_OK) {
+          return this.fail(HTTPD_400_BAD_REQUEST, this.llhttp.errorReason);
+        }
+        at = bareLf + 1;
+      }
     }
+    if (errno === HPE_OK) errno = this.execute(at, to, from);
     if (errno === HPE_PAUSED && record.headersComplete) {
       this.used = true;
       this.bodyOpen = !record.messageComplete;
@@ -171,24 +184,53 @@ export class RequestParser {
     return head;
   }
 
+  private execute(at: number, to: number, from: number): number {
+    const errno = this.llhttp.execute(at, to);
+    if (record.urlFrom >= 0) {
+      if (this.urlFrom < 0) this.urlFrom = this.partialLen + record.urlFrom - from;
+      this.urlTo = this.partialLen + record.urlTo - from;
+    }
+    return errno;
+  }
+
+  /** The LF that ends a request line without a CR, which llhttp does not accept even when lenient; -1 if there is none. */
+  private findBareLf({ buf, from, to }: Input): number {
+    if (this.lineEnded) return -1;
+    for (let i = from; i < to; i++) {
+      if (buf[i] !== LF) continue;
+      const before = i > from ? buf[i - 1] : this.partial?.[this.partialLen - 1];
+      // an empty line before the request is no request line
+      if (before === undefined || before === LF || (before === CR && this.urlFrom < 0 && i < from + 2)) continue;
+      this.lineEnded = true;
+      return before === CR ? -1 : i;
+    }
+    return -1;
+  }
+
   private complete(buf: Buffer, from: number, end: number): ParseResult {
     const { limits, urlFrom, urlTo } = this;
     let text: string;
+    let { hosts } = record;
     if (this.partial === undefined) {
       text = buf.toString('latin1', from, end);
     } else {
       this.keep(buf, from, end);
       text = this.partial.toString('latin1', 0, this.partialLen);
     }
+    const inPieces = this.partial !== undefined;
     this.partial = undefined;
     this.partialLen = this.bodyLen = this.framing = 0;
     this.urlFrom = this.urlTo = -1;
+    this.lineEnded = false;
     if (urlTo - urlFrom > limits.maxUriLen) return this.uriTooLong();
     const headersFrom = text.indexOf('\n', urlTo) + 1;
     const emptyLine = text.charCodeAt(text.length - 2) === 13 ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
     const { major, minor, chunked } = record;
     if (major !== 1 || minor > 1) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/${major}.${minor}`);
+    if (inPieces || this.limits.lenientLineEndings) hosts = countHeader(text, headersFrom, 'host');
+    if (minor === 1 && hosts !== 1)
+      return this.fail(HTTPD_400_BAD_REQUEST, 'HTTP/1.1 needs one Host header (RFC 9112 section 3.2)');
     if (record.transferEncoding && !chunked)
       return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding does not end in chunked');
     this.parsed = {
@@ -232,7 +274,7 @@ export class RequestParser {
       const token = this.partial?.toString('latin1', 0, this.partialLen).replace(/^[\r\n]+/, '') ?? '';
       return this.fail(TOKEN.test(token) ? HTTPD_501_METHOD_NOT_IMPLEMENTED : HTTPD_400_BAD_REQUEST, errorReason);
     }
-    if (errno === HPE_INVALID_VERSION || errno === HPE_PAUSED_H2_UPGRADE) {
+    if ((errno === HPE_INVALID_VERSION && errorReason === 'Invalid HTTP version') || errno === HPE_PAUSED_H2_UPGRADE) {
       return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, errorReason);
     }
     return this.fail(HTTPD_400_BAD_REQUEST, errorReason);
@@ -253,4 +295,10 @@ export class RequestParser {
     this.reason = reason;
     return code;
   }
+}
+
+function countHeader(text: string, from: number, name: string): number {
+  let count = 0;
+  for (const [field] of eachHeader(text.slice(from))) if (field.toLowerCase() === name) count += 1;
+  return count;
 }

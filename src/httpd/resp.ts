@@ -76,7 +76,8 @@ export class Response {
       );
     }
     this.mustNotHaveBegun('set the status');
-    this.status = status;
+    // the space is there even without a reason (RFC 9112 section 4)
+    this.status = status.length === 3 ? `${status} ` : status;
   }
 
   setType(type: string): void {

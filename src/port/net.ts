@@ -72,7 +72,7 @@ class NetSocket implements PortSocket {
       this.sock.write(copy);
       if (this.sock.writableLength > 0) {
         this.blocked = true;
-        this.sock.write('', () => this.unblock());
+        this.sock.write('', error => this.unblock(error));
       }
     }
     return end - from;
@@ -98,9 +98,12 @@ class NetSocket implements PortSocket {
   reset(): void {
     this.handler = undefined;
     this.sock.resetAndDestroy();
+    // that alone would wait for what the peer has not taken
+    this.sock.destroy();
   }
 
-  private unblock(): void {
+  private unblock(error: Error | null | undefined): void {
+    if (error || this.sock.destroyed) return;
     this.blocked = false;
     this.handler?.onWritable();
   }
