@@ -118,7 +118,7 @@ export class BodyReader {
 
   private error(fault: HttpdErrCode): EspError {
     const code = fault === HTTPD_413_CONTENT_TOO_LARGE ? ESP_ERR_INVALID_SIZE : ESP_ERR_HTTPD_INVALID_REQ;
-    return new EspError(code, `the body can not be received: ${this.parser.reason}`);
+    return new EspError(code, `the body cannot be received: ${this.parser.reason}`);
   }
 }
 

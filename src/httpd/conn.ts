@@ -43,6 +43,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private mustClose = false;
   /** Is an error being answered? If that fails too, the default page is sent. */
   private inError = false;
+  /** Has the request gone asynchronous? */
+  private async = false;
   private nextStep: NextStep | undefined;
 
   constructor(
@@ -174,6 +176,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   beginAsync(req: HttpdReq): HttpdReq {
     if (!this.body.waiting) this.waitForHandler();
+    this.async = true;
     return this.replaceRequest(req);
   }
 
@@ -217,10 +220,14 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     });
   }
 
-  /** Ends the session: now if it is idle, else behind the response that is under way. */
-  closeSoon(reason: string): void {
+  /**
+   * Ends the session: now if it is idle, else when the handler has ended.
+   *
+   * @param evenAsync do not wait for a request that has gone asynchronous
+   */
+  closeSoon(reason: string, evenAsync: boolean): void {
     this.mustClose = true;
-    if (this.state !== 'handling') this.close(reason);
+    if (this.state !== 'handling' || (evenAsync && this.async)) this.close(reason);
   }
 
   /** Another protocol goes on with this connection. @returns whether the session was to be closed soon */
@@ -289,7 +296,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private begin(head: RequestHead): HttpdReq {
     this.step('dispatch');
     this.head = head;
-    this.mustClose = this.inError = false;
+    this.mustClose = this.inError = this.async = false;
     const awaitsContinue = head.hasBody && !head.http10 && listHas(findHeader(head.headers, 'expect'), '100-continue');
     this.body.begin(head.contentLen, awaitsContinue);
     this.resp.reset(head.method === HTTP_HEAD, head.http10);

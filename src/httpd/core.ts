@@ -103,6 +103,16 @@ export class HttpdCore implements SessHost {
 
   /** A connection has come: makes a session of it, or refuses it. */
   accept(sock: PortSocket): SocketHandler | undefined {
+    try {
+      return this.admit(sock);
+    } catch (thrown) {
+      this.logs.httpd.error(`httpd_accept_conn: session creation failed: ${describeThrown(thrown)}`);
+      sock.reset();
+      return undefined;
+    }
+  }
+
+  private admit(sock: PortSocket): SocketHandler | undefined {
     const { httpd: log, sess: sessLog } = this.logs;
     if (log.debugOn) log.debug(`httpd_server: processing listen socket ${LISTEN_FD}`);
     if (this.stopping) {
@@ -151,7 +161,9 @@ export class HttpdCore implements SessHost {
     }
     if (!(sess.protocol instanceof Refusal)) {
       try {
-        this.config.closeFn?.(this.server, sess.fd);
+        const result: unknown = this.config.closeFn?.(this.server, sess.fd);
+        if (result instanceof Promise)
+          result.catch(thrown => log.error(`httpd_sess_delete: close_fn failed: ${describeThrown(thrown)}`));
       } catch (thrown) {
         log.error(`httpd_sess_delete: close_fn failed: ${describeThrown(thrown)}`);
       }
@@ -359,7 +371,12 @@ export class HttpdCore implements SessHost {
 
   private tryOpenFn(openFn: NonNullable<HttpdConfig['openFn']>, fd: number): string | undefined {
     try {
-      const result = openFn(this.server, fd);
+      const result: unknown = openFn(this.server, fd);
+      // it has to decide at once: what comes later can only be logged
+      if (result instanceof Promise) {
+        result.catch(thrown => this.logs.sess.error(`httpd_sess_new: open_fn failed: ${describeThrown(thrown)}`));
+        return undefined;
+      }
       return result === undefined || result === ESP_OK ? undefined : `it returned ${String(result)}`;
     } catch (thrown) {
       return describeThrown(thrown);

@@ -2,6 +2,7 @@
  * What a server tells its observers, after `ESP_HTTP_SERVER_EVENT`.
  */
 import { EventEmitter } from 'node:events';
+import { invalidArg } from '../err.js';
 import type { HttpdErrCode } from './http_err.js';
 
 /** Payload of `data` and `sentData` (`esp_http_server_event_data`). */
@@ -67,11 +68,13 @@ export class EventHub {
   constructor(private readonly onFailure: (thrown: unknown) => void) {}
 
   on<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): void {
+    checkListener(name, listener);
     this.emitter.on(name, listener as (...args: unknown[]) => void);
     this.count();
   }
 
   once<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): void {
+    checkListener(name, listener);
     this.emitter.once(name, listener as (...args: unknown[]) => void);
     this.count();
   }
@@ -87,7 +90,8 @@ export class EventHub {
     // one by one, so that a listener that throws takes the event from no other
     for (const listener of this.emitter.rawListeners(name)) {
       try {
-        listener.call(this.emitter, payload);
+        const result: unknown = listener.call(this.emitter, payload);
+        if (result instanceof Promise) result.catch(this.onFailure);
       } catch (thrown) {
         this.onFailure(thrown);
       }
@@ -106,4 +110,9 @@ export class EventHub {
     this.total = names.length;
     this.dataListeners = this.emitter.listenerCount('data') + this.emitter.listenerCount('sentData');
   }
+}
+
+function checkListener(name: unknown, listener: unknown): void {
+  if (!Object.hasOwn(IDS, name as string)) invalidArg(`there is no event '${String(name)}'; see HttpdEvents`);
+  if (typeof listener !== 'function') invalidArg(`the listener for '${String(name)}' must be a function`);
 }

@@ -4,6 +4,8 @@
  * The section is kept as the text it came as, which the parser has checked: a look-up costs a scan and no object.
  */
 
+import { invalidArg } from '../err.js';
+
 /** OWS of RFC 9110 section 5.6.3 is SP and HTAB. */
 function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x09;
@@ -104,9 +106,11 @@ export function pathOf(uri: string): string {
  *
  * @param query `a=1&b=2`, without the question mark
  * @param key compared without regard to case, as ESP-IDF does
+ * @throws EspError ESP_ERR_INVALID_ARG
  * @returns the first such value as it stands there, not decoded; undefined if the key is absent
  */
 export function queryKeyValue(query: string, key: string): string | undefined {
+  if (typeof query !== 'string' || typeof key !== 'string') invalidArg('queryKeyValue takes two strings');
   const wanted = key.toLowerCase();
   for (const pair of query.split('&')) {
     const equals = pair.indexOf('=');
@@ -115,11 +119,13 @@ export function queryKeyValue(query: string, key: string): string | undefined {
   return undefined;
 }
 
-/** The value of a cookie in a Cookie header (RFC 6265 section 4.2). Names are compared with their case. */
-export function cookieValue(header: string, name: string): string | undefined {
-  for (const pair of header.split(';')) {
-    const equals = pair.indexOf('=');
-    if (equals >= 0 && pair.slice(0, equals).trim() === name) {
+/** The value of a cookie in the Cookie fields of a header section (RFC 6265 section 4.2). The name's case counts. */
+export function cookieValue(section: string, name: string): string | undefined {
+  for (const [field, header] of eachHeader(section)) {
+    if (field.toLowerCase() !== 'cookie') continue;
+    for (const pair of header.split(';')) {
+      const equals = pair.indexOf('=');
+      if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
       const value = pair.slice(equals + 1).trim();
       return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
     }

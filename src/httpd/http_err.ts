@@ -40,7 +40,7 @@ const ERRORS: readonly (readonly [status: string, sentence: string])[] = [
   ['401 Unauthorized', 'You need to sign in to see this.'],
   ['403 Forbidden', 'You are not allowed to see this.'],
   ['404 Not Found', 'There is nothing at this address.'],
-  ['405 Method Not Allowed', 'The method of this request can not be used at this address.'],
+  ['405 Method Not Allowed', 'The method of this request cannot be used at this address.'],
   ['408 Request Timeout', 'The request took too long to arrive.'],
   ['411 Length Required', 'The request has to say how long its body is.'],
   ['413 Content Too Large', 'The body of this request is larger than the server accepts.'],

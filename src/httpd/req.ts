@@ -5,7 +5,7 @@
 import { ESP_ERR_HTTPD_INVALID_REQ, ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
 import type { FreeCtxFn } from '../sess/sess.js';
-import { cookieValue, findHeader, joinHeaders, queryOf } from './headers.js';
+import { cookieValue, findHeader, queryOf } from './headers.js';
 import {
   errorText,
   HTTPD_400_BAD_REQUEST,
@@ -171,8 +171,7 @@ export class HttpdReq {
   /** The value of a cookie (`httpd_req_get_cookie_val`). Unlike in ESP-IDF the name's case counts (RFC 6265). */
   getCookieVal(name: string): string | undefined {
     if (typeof name !== 'string') invalidArg('the name of a cookie must be a string');
-    const header = joinHeaders(this.headers, 'cookie');
-    return header === undefined ? undefined : cookieValue(header.replaceAll(', ', '; '), name);
+    return cookieValue(this.headers, name);
   }
 
   /** The request line and the header section as they came (`httpd_get_raw_req_data`). */
@@ -264,11 +263,13 @@ export class HttpdReq {
   respSendErr(code: HttpdErrCode, message?: string): Promise<void> {
     if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
     const [status, sentence] = errorText(code);
+    checkMessage(message);
     return this.sendErrorPage(status, message ?? sentence, message === undefined, code);
   }
 
   /** Answers with an error of any status (`httpd_resp_send_custom_err`). */
   respSendCustomErr(status: string, message?: string): Promise<void> {
+    checkMessage(message);
     return this.sendErrorPage(status, message ?? '', message === undefined, undefined);
   }
 
@@ -412,6 +413,10 @@ export class HttpdReq {
 
 function checkBody(what: string, body: unknown): void {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) invalidArg(`${what} takes a string or a Uint8Array`);
+}
+
+function checkMessage(message: unknown): void {
+  if (message !== undefined && typeof message !== 'string') invalidArg('the message must be a string');
 }
 
 function errorPage(status: string, sentence: string): string {

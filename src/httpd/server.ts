@@ -22,6 +22,7 @@ import { HttpConn } from './conn.js';
 import { type ErrHandler, HttpdCore } from './core.js';
 import type { HttpdEvents } from './events.js';
 import { type HttpdErrCode, isErrCode } from './http_err.js';
+import { isMethod } from './methods.js';
 import { checkUri, type HttpdUri } from './route.js';
 import { type WorkFn, WorkQueue } from './work_queue.js';
 
@@ -102,7 +103,8 @@ export class HttpdServer {
    * @param options.grace how long running handlers and closing handshakes may take, in seconds, default 5
    */
   stop(options: { grace?: number } = {}): Promise<void> {
-    const { grace = GRACE } = options;
+    const { grace = GRACE } = options ?? {};
+    if (typeof options !== 'object') invalidArg('stop takes an object such as { grace: 5 }');
     if (typeof grace !== 'number' || !(grace >= 0)) invalidArg('grace must be a number of seconds from 0');
     this.stopped ??= this.shutDown(grace * 1000);
     return this.stopped;
@@ -130,6 +132,8 @@ export class HttpdServer {
    * @throws EspError ESP_ERR_NOT_FOUND
    */
   unregisterUriHandler(uri: string, method: number): void {
+    if (typeof uri !== 'string') invalidArg('uri must be a string');
+    if (!isMethod(method)) invalidArg('the method must be HTTP_GET, another HTTP_… number, or HTTP_ANY');
     this.core.uris.unregister(uri, method);
   }
 
@@ -139,6 +143,7 @@ export class HttpdServer {
    * @throws EspError ESP_ERR_NOT_FOUND
    */
   unregisterUri(uri: string): void {
+    if (typeof uri !== 'string') invalidArg('uri must be a string');
     this.core.uris.unregisterAll(uri);
   }
 
@@ -148,7 +153,7 @@ export class HttpdServer {
    */
   registerErrHandler(code: HttpdErrCode, handler: ErrHandler | undefined): void {
     if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
-    if (handler !== undefined && typeof handler !== 'function') invalidArg('the error handler must be a function');
+    checkFunction(handler, 'the error handler');
     this.core.errHandlers[code] = handler;
   }
 
@@ -165,14 +170,15 @@ export class HttpdServer {
   }
 
   /**
-   * Ends a session (`httpd_sess_trigger_close`): a WebSocket with Close 1000, HTTP behind the response that is under way.
+   * Ends a session (`httpd_sess_trigger_close`): a WebSocket with Close 1000, HTTP when the handler that runs has ended,
+   * but without waiting for a request that has gone asynchronous.
    *
    * @throws EspError ESP_ERR_NOT_FOUND
    */
   sessTriggerClose(fd: number): void {
     const { protocol } = this.core.session(fd);
     if (protocol instanceof WsConn) protocol.close(WS_CLOSE_NORMAL);
-    else if (protocol instanceof HttpConn) protocol.closeSoon('sessTriggerClose');
+    else if (protocol instanceof HttpConn) protocol.closeSoon('sessTriggerClose', true);
   }
 
   /**
@@ -196,6 +202,7 @@ export class HttpdServer {
 
   /** Sets it (`httpd_sess_set_ctx`); the one before is freed. @throws EspError ESP_ERR_NOT_FOUND */
   sessSetCtx(fd: number, ctx: unknown, freeFn?: FreeCtxFn): void {
+    checkFunction(freeFn, 'freeFn');
     setCtx(this.core.session(fd), ctx, freeFn, this.core.onFreeFailure);
   }
 
@@ -206,6 +213,7 @@ export class HttpdServer {
 
   /** Sets it (`httpd_sess_set_transport_ctx`); the one before is freed. @throws EspError ESP_ERR_NOT_FOUND */
   sessSetTransportCtx(fd: number, ctx: unknown, freeFn?: FreeCtxFn): void {
+    checkFunction(freeFn, 'freeFn');
     setTransportCtx(this.core.session(fd), ctx, freeFn, this.core.onFreeFailure);
   }
 
@@ -227,7 +235,7 @@ export class HttpdServer {
    */
   sessSetRecvOverride(fd: number, fn: HttpdRecvFn | undefined): void {
     const sess = this.core.session(fd);
-    checkOverride(fn);
+    checkFunction(fn, 'an override');
     sess.override().recv = fn && (buf => fn(this, fd, buf, 0));
   }
 
@@ -238,7 +246,7 @@ export class HttpdServer {
    */
   sessSetSendOverride(fd: number, fn: HttpdSendFn | undefined): void {
     const sess = this.core.session(fd);
-    checkOverride(fn);
+    checkFunction(fn, 'an override');
     const overrides = sess.override();
     overrides.send = fn && (buf => fn(this, fd, buf, 0));
     sess.tx.sock = fn === undefined ? sess.sock : overrides.sink;
@@ -252,7 +260,7 @@ export class HttpdServer {
    */
   sessSetPendingOverride(fd: number, fn: HttpdPendingFn | undefined): void {
     const sess = this.core.session(fd);
-    checkOverride(fn);
+    checkFunction(fn, 'an override');
     sess.override().pending = fn && (() => fn(this, fd));
   }
 
@@ -311,7 +319,7 @@ export class HttpdServer {
    * @throws EspError ESP_FAIL if the work queue is full; then `cb` is not called
    */
   wsSendDataAsync(fd: number, frame: HttpdWsFrame, cb?: TransferCompleteCb, arg?: unknown): void {
-    if (cb !== undefined && typeof cb !== 'function') invalidArg('cb must be a function');
+    checkFunction(cb, 'cb');
     const payload = payloadOf(frame);
     const kept = { ...frame, len: 0, payload: typeof payload === 'string' ? payload : Uint8Array.from(payload) };
     this.queueWork(async () => {
@@ -387,13 +395,12 @@ export class HttpdServer {
   private sayGoodbye(sess: Sess): void {
     const { protocol } = sess;
     if (protocol instanceof WsConn) protocol.close(WS_CLOSE_GOING_AWAY);
-    else if (protocol instanceof HttpConn) protocol.closeSoon('the server stops');
+    else if (protocol instanceof HttpConn) protocol.closeSoon('the server stops', false);
   }
 }
 
-function checkOverride(fn: unknown): void {
-  if (fn !== undefined && typeof fn !== 'function')
-    invalidArg('an override must be a function, or undefined to remove it');
+function checkFunction(fn: unknown, what: string): void {
+  if (fn !== undefined && typeof fn !== 'function') invalidArg(`${what} must be a function, or undefined`);
 }
 
 /**

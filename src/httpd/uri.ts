@@ -1,7 +1,13 @@
 /**
  * The table of URI handlers, after httpd_uri.c: which handler serves a path and method.
  */
-import { ESP_ERR_HTTPD_HANDLER_EXISTS, ESP_ERR_HTTPD_HANDLERS_FULL, ESP_ERR_NOT_FOUND, EspError } from '../err.js';
+import {
+  ESP_ERR_HTTPD_HANDLER_EXISTS,
+  ESP_ERR_HTTPD_HANDLERS_FULL,
+  ESP_ERR_NOT_FOUND,
+  EspError,
+  invalidArg,
+} from '../err.js';
 import { HTTP_ANY, HTTP_GET, HTTP_HEAD, methodName } from './methods.js';
 
 /**
@@ -22,6 +28,8 @@ export type UriMatchFn = (template: string, uri: string, matchUpto: number) => b
  * @param matchUpto by default all of `uri`
  */
 export function uriMatchWildcard(template: string, uri: string, matchUpto: number = uri.length): boolean {
+  if (typeof template !== 'string' || typeof uri !== 'string')
+    invalidArg('uriMatchWildcard takes a template and a URI');
   const tail = template.slice(-2);
   const both = tail === '?*' || tail === '*?';
   const asterisk = both || tail.endsWith('*');

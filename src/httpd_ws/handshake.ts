@@ -85,11 +85,20 @@ export function checkHandshake(fields: HandshakeFields, supported: readonly stri
   return { accept: acceptKey(key), protocol: supported.find(name => offered.has(name)) };
 }
 
+/** Without the SP and HTAB around it (OWS of RFC 9110 section 5.6.3). */
+function trimBlanks(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && (text[from] === ' ' || text[from] === '\t')) from += 1;
+  while (to > from && (text[to - 1] === ' ' || text[to - 1] === '\t')) to -= 1;
+  return text.slice(from, to);
+}
+
 /** The elements of a list; empty ones are ignored (RFC 9110 section 5.6.1.2). */
 function elements(list: string): string[] {
   return list
     .split(',')
-    .map(element => element.replace(/^[ \t]+|[ \t]+$/g, ''))
+    .map(trimBlanks)
     .filter(element => element !== '');
 }
 

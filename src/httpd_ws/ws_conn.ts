@@ -308,7 +308,7 @@ export class WsConn implements Protocol {
   /** Fills in what is known of the frame that the handler was called for. */
   private describe(pkt: HttpdWsFrame, maxLen: number): void {
     if (pkt === null || typeof pkt !== 'object') invalidArg('the frame must be made with wsFrame()');
-    if (typeof maxLen !== 'number' || !(maxLen >= 0)) invalidArg('maxLen must be a number from 0');
+    if (!Number.isInteger(maxLen) || maxLen < 0) invalidArg('maxLen must be an integer from 0');
     if (!this.hasFrame) {
       throw new EspError(ESP_ERR_INVALID_STATE, 'no frame to receive: the handler is called when one has come');
     }

@@ -187,6 +187,7 @@ export const netPort: Port = {
       keepAliveInitialDelay: (options.keepAlive?.idle ?? 0) * 1000,
     });
     server.on('connection', (accepted: net.Socket) => {
+      if (accepted.destroyed) return;
       const socket = new NetSocket(accepted, receiveBuffer);
       const handler = accept(socket);
       if (handler !== undefined) socket.attach(handler);

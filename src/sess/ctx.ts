@@ -9,7 +9,8 @@ export type OnFreeFailure = (thrown: unknown) => void;
 function free(ctx: unknown, freeFn: FreeCtxFn | undefined, onFailure: OnFreeFailure): void {
   if (ctx === undefined || ctx === null || freeFn === undefined) return;
   try {
-    freeFn(ctx);
+    const result: unknown = freeFn(ctx);
+    if (result instanceof Promise) result.catch(onFailure);
   } catch (thrown) {
     onFailure(thrown);
   }

@@ -193,7 +193,12 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   /** Resolves when the reader has caught up; rejects when the session ends first. */
   private whenRoom(): Promise<void> {
     if (this.room === undefined) {
-      const { promise, resolve, reject } = withResolvers();
+      let resolve!: () => void;
+      let reject!: (error: Error) => void;
+      const promise = new Promise<void>((yes, no) => {
+        resolve = yes;
+        reject = no;
+      });
       // a sender that does not wait must not end the process
       promise.catch(() => {});
       this.room = { promise, resolve, reject };
@@ -321,6 +326,10 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   private linger(): void {
     this.txDeadline = 0;
+    if (this.host.lingerMs === 0) {
+      this.end(this.finishReason, 'reset');
+      return;
+    }
     this.sock.shutdown();
     if (this.peerEnded) {
       this.end(this.finishReason);
@@ -342,14 +351,4 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     if (hold) this.sock.pause();
     else this.sock.resume();
   }
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } {
-  let resolve!: () => void;
-  let reject!: (error: Error) => void;
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
