@@ -1,6 +1,28 @@
 /** What the package exports, and nothing else. */
 export { type HttpdConfig, httpdDefaultConfig, httpdEsp32Config } from './config.js';
-export * from './err.js';
+export {
+  ESP_ERR_HTTPD_ALLOC_MEM,
+  ESP_ERR_HTTPD_BASE,
+  ESP_ERR_HTTPD_HANDLER_EXISTS,
+  ESP_ERR_HTTPD_HANDLERS_FULL,
+  ESP_ERR_HTTPD_INVALID_REQ,
+  ESP_ERR_HTTPD_RESP_HDR,
+  ESP_ERR_HTTPD_RESP_SEND,
+  ESP_ERR_HTTPD_RESULT_TRUNC,
+  ESP_ERR_HTTPD_TASK,
+  ESP_ERR_INVALID_ARG,
+  ESP_ERR_INVALID_RESPONSE,
+  ESP_ERR_INVALID_SIZE,
+  ESP_ERR_INVALID_STATE,
+  ESP_ERR_NO_MEM,
+  ESP_ERR_NOT_FOUND,
+  ESP_ERR_NOT_SUPPORTED,
+  ESP_ERR_TIMEOUT,
+  ESP_FAIL,
+  ESP_OK,
+  EspError,
+  espErrToName,
+} from './err.js';
 export type { ErrHandler } from './httpd/core.js';
 export {
   HTTP_SERVER_EVENT_DISCONNECTED,
@@ -33,7 +55,43 @@ export {
   HTTPD_ERR_CODE_MAX,
   type HttpdErrCode,
 } from './httpd/http_err.js';
-export * from './httpd/methods.js';
+export {
+  HTTP_ACL,
+  HTTP_ANY,
+  HTTP_BIND,
+  HTTP_CHECKOUT,
+  HTTP_CONNECT,
+  HTTP_COPY,
+  HTTP_DELETE,
+  HTTP_GET,
+  HTTP_HEAD,
+  HTTP_LINK,
+  HTTP_LOCK,
+  HTTP_MERGE,
+  HTTP_MKACTIVITY,
+  HTTP_MKCALENDAR,
+  HTTP_MKCOL,
+  HTTP_MOVE,
+  HTTP_MSEARCH,
+  HTTP_NOTIFY,
+  HTTP_OPTIONS,
+  HTTP_PATCH,
+  HTTP_POST,
+  HTTP_PROPFIND,
+  HTTP_PROPPATCH,
+  HTTP_PURGE,
+  HTTP_PUT,
+  HTTP_REBIND,
+  HTTP_REPORT,
+  HTTP_SEARCH,
+  HTTP_SUBSCRIBE,
+  HTTP_TRACE,
+  HTTP_UNBIND,
+  HTTP_UNLINK,
+  HTTP_UNLOCK,
+  HTTP_UNSUBSCRIBE,
+  HTTPD_WS_FRAME,
+} from './httpd/methods.js';
 export type { HandlerResult, HttpdReq } from './httpd/req.js';
 export type { Body } from './httpd/resp.js';
 export type { HttpdUri, UriHandler } from './httpd/route.js';
@@ -45,6 +103,18 @@ export {
   httpdStart,
   type TransferCompleteCb,
 } from './httpd/server.js';
+export {
+  HTTPD_200,
+  HTTPD_204,
+  HTTPD_207,
+  HTTPD_400,
+  HTTPD_404,
+  HTTPD_408,
+  HTTPD_500,
+  HTTPD_TYPE_JSON,
+  HTTPD_TYPE_OCTET,
+  HTTPD_TYPE_TEXT,
+} from './httpd/status.js';
 export { type UriMatchFn, uriMatchWildcard } from './httpd/uri.js';
 export type { WorkFn } from './httpd/work_queue.js';
 export {

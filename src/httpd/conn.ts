@@ -103,8 +103,6 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     while (this.sess.open && !this.sess.txFull && input.from < input.to) {
       switch (this.state) {
         case 'idle':
-          skipEmptyLines(input);
-          if (input.from === input.to) return;
           this.core.logNewRequest(this.sess.fd, input.to - input.from);
           this.parseHead(input);
           break;
@@ -264,7 +262,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       this.dispatch(this.parser.take());
     } else if (result !== PARSE_MORE) {
       this.refuse(result, this.parser.reason);
-    } else if (this.state === 'idle') {
+    } else if (this.state === 'idle' && this.parser.inHead) {
       this.step('head');
       this.sess.setDeadline(this.core.recvWaitMs);
     }
@@ -366,12 +364,6 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.core.logDone();
     this.sess.pump();
   }
-}
-
-/** RFC 9112 section 2.2: empty lines before a request are ignored. */
-function skipEmptyLines(input: Input): void {
-  const { buf } = input;
-  while (input.to - input.from >= 2 && buf[input.from] === 0x0d && buf[input.from + 1] === 0x0a) input.from += 2;
 }
 
 /** HTTP/1.0 has no other way to tell a body of this length from none. */

@@ -386,7 +386,8 @@ export class HttpdCore implements SessHost {
 
 /** Stands for a protocol in a session that only says that there is no room. */
 class Refusal implements Protocol {
-  readonly busy = false;
+  /** To end it would make no room. */
+  readonly busy = true;
   readonly isWebsocket = false;
   readonly request = undefined;
   readonly blocked = true;

@@ -72,8 +72,9 @@ export const NO_HEAD: RequestHead = {
   hasBody: false,
 };
 
-/** ` HTTP/1.1` and CRLF, which follow the URI in a request line. */
-const VERSION_LEN = 11;
+/** What follows the URI in a request line, then come the minor version and a line ending. */
+const VERSION = ' HTTP/1.';
+const VERSION_LEN = VERSION.length + 3;
 /** No method that llhttp knows, and no pair of empty lines before it, is longer. */
 const METHOD_MAX = 64;
 const LF = 0x0a;
@@ -115,7 +116,9 @@ export class RequestParser {
 
   /** Parses the window of `input` up to the end of a head; `take()` gives it. */
   head(input: Input): ParseResult {
+    if (this.partialLen === 0) skipEmptyLines(input);
     const { from, to } = input;
+    if (from === to) return PARSE_MORE;
     if (this.used && this.partialLen === 0) this.llhttp.resume();
     let errno = HPE_OK;
     let at = from;
@@ -136,12 +139,10 @@ export class RequestParser {
       input.from = this.llhttp.errorPos;
       return this.complete(input.buf, from, input.from);
     }
-    const stop = errno === HPE_OK ? to : this.llhttp.errorPos + 1;
-    const tooLong = this.checkLength(this.partialLen + stop - from);
-    if (tooLong !== PARSE_MORE) return tooLong;
-    this.keep(input.buf, from, Math.min(stop, to));
+    this.keep(input.buf, from, errno === HPE_OK ? to : Math.min(to, this.llhttp.errorPos + 1));
     input.from = to;
-    return errno === HPE_OK ? PARSE_MORE : this.failed(errno);
+    const verdict = this.checkPartial();
+    return errno === HPE_OK || verdict !== PARSE_MORE ? verdict : this.failed(errno);
   }
 
   /**
@@ -155,21 +156,35 @@ export class RequestParser {
     this.llhttp.resume();
     const errno = this.llhttp.execute(from, to);
     input.from = errno === HPE_OK ? to : Math.min(this.llhttp.errorPos, to);
-    let content = 0;
-    for (let i = 0; i < record.bodyCount; i++) content += (record.bodyTo[i] ?? 0) - (record.bodyFrom[i] ?? 0);
-    this.framing = content > 0 ? 0 : this.framing + input.from - from;
-    this.bodyLen += content;
-    if (this.bodyLen > this.limits.maxReqBodyLen) {
-      return this.fail(HTTPD_413_CONTENT_TOO_LARGE, `body longer than ${this.limits.maxReqBodyLen} bytes`);
-    }
-    if (this.framing > this.limits.maxReqHdrLen) {
-      return this.fail(HTTPD_431_REQ_HDR_FIELDS_TOO_LARGE, 'chunk extensions or trailers too long');
-    }
+    const tooLong = this.countBody(from, input.from);
+    if (tooLong !== PARSE_MORE) return tooLong;
     if (errno === HPE_PAUSED && record.messageComplete) {
       this.bodyOpen = false;
       return PARSE_DONE;
     }
     return errno === HPE_OK ? PARSE_MORE : this.fail(HTTPD_400_BAD_REQUEST, this.llhttp.errorReason);
+  }
+
+  /** Adds up content and framing of `[from, to)`, piece by piece, so that the verdict does not depend on the cut. */
+  private countBody(from: number, to: number): ParseResult {
+    const { maxReqBodyLen, maxReqHdrLen } = this.limits;
+    let end = from;
+    for (let i = 0; i <= record.bodyCount; i++) {
+      const last = i === record.bodyCount;
+      const pieceFrom = last ? to : (record.bodyFrom[i] as number);
+      this.framing += pieceFrom - end;
+      if (this.framing > maxReqHdrLen) {
+        return this.fail(HTTPD_431_REQ_HDR_FIELDS_TOO_LARGE, 'chunk extensions or trailers too long (maxReqHdrLen)');
+      }
+      if (last) break;
+      end = record.bodyTo[i] as number;
+      this.framing = 0;
+      this.bodyLen += end - pieceFrom;
+      if (this.bodyLen > maxReqBodyLen) {
+        return this.fail(HTTPD_413_CONTENT_TOO_LARGE, `body longer than ${maxReqBodyLen} bytes (maxReqBodyLen)`);
+      }
+    }
+    return PARSE_MORE;
   }
 
   free(): void {
@@ -226,13 +241,20 @@ export class RequestParser {
     const headersFrom = text.indexOf('\n', urlTo) + 1;
     const emptyLine = text.charCodeAt(text.length - 2) === 13 ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
-    const { major, minor, chunked } = record;
-    if (major !== 1 || minor > 1) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/${major}.${minor}`);
+    const { minor, chunked, transferEncoding } = record;
+    if (text.indexOf(' ') !== urlFrom - 1 || !text.startsWith(VERSION, urlTo) || headersFrom > urlTo + VERSION_LEN) {
+      const version = /^ HTTP\/\d\.\d\r?\n/.test(text.slice(urlTo, headersFrom));
+      return version ? this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, 'a version that is not 1.x') : this.badRequestLine();
+    }
+    if (minor > 1) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/1.${minor}`);
     if (inPieces || this.limits.lenientLineEndings) hosts = countHeader(text, headersFrom, 'host');
-    if (minor === 1 && hosts !== 1)
+    if (minor === 1 && hosts !== 1) {
       return this.fail(HTTPD_400_BAD_REQUEST, 'HTTP/1.1 needs one Host header (RFC 9112 section 3.2)');
-    if (record.transferEncoding && !chunked)
-      return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding does not end in chunked');
+    }
+    // RFC 9112 sections 6.1 and 6.3: where the body ends would be a guess, and guesses differ
+    if (transferEncoding && (!chunked || minor === 0)) {
+      return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding with HTTP/1.0, or not ending in chunked');
+    }
     this.parsed = {
       method: record.method,
       uri: text.slice(urlFrom, urlTo),
@@ -247,13 +269,15 @@ export class RequestParser {
     return PARSE_DONE;
   }
 
-  /** Is the head, of which `n` bytes have come and more will, too long already? */
-  private checkLength(n: number): ParseResult {
+  /** Can what has come of the head, and is kept, still become a request within the limits? */
+  private checkPartial(): ParseResult {
     const { maxUriLen, maxReqHdrLen } = this.limits;
+    const { partialLen: n, urlTo } = this;
     if (this.urlFrom < 0) return n > METHOD_MAX ? this.fail(HTTPD_400_BAD_REQUEST, 'no request line') : PARSE_MORE;
-    if (this.urlTo - this.urlFrom > maxUriLen) return this.uriTooLong();
+    if (urlTo - this.urlFrom > maxUriLen) return this.uriTooLong();
+    if (n > urlTo + 1 && this.partial?.[urlTo + 1] !== VERSION.charCodeAt(1)) return this.badRequestLine();
     // the empty line does not count, and may have come already
-    return n - this.urlTo - VERSION_LEN > maxReqHdrLen + 2 ? this.headersTooLong() : PARSE_MORE;
+    return n - urlTo - VERSION_LEN > maxReqHdrLen + 2 ? this.headersTooLong() : PARSE_MORE;
   }
 
   private keep(buf: Buffer, from: number, to: number): void {
@@ -269,15 +293,29 @@ export class RequestParser {
 
   private failed(errno: number): ParseResult {
     const { errorReason } = this.llhttp;
-    if (errno === HPE_INVALID_METHOD) {
-      // llhttp stops at the first byte that no known method has there
-      const token = this.partial?.toString('latin1', 0, this.partialLen).replace(/^[\r\n]+/, '') ?? '';
-      return this.fail(TOKEN.test(token) ? HTTPD_501_METHOD_NOT_IMPLEMENTED : HTTPD_400_BAD_REQUEST, errorReason);
+    // up to the byte that llhttp stumbled over
+    const text = this.partial?.toString('latin1', 0, this.partialLen) ?? '';
+    const blank = text.indexOf(' ');
+    if (errno === HPE_INVALID_METHOD || errorReason.startsWith('Invalid method')) {
+      const known = TOKEN.test(blank < 0 ? text : text.slice(0, blank));
+      return this.fail(known ? HTTPD_501_METHOD_NOT_IMPLEMENTED : HTTPD_400_BAD_REQUEST, errorReason);
+    }
+    if (blank > 0) {
+      const blankAfter = text.indexOf(' ', blank + 1);
+      const uriEnd = blankAfter < 0 ? text.length - 1 : blankAfter;
+      if (uriEnd - blank - 1 > this.limits.maxUriLen) return this.uriTooLong();
     }
     if ((errno === HPE_INVALID_VERSION && errorReason === 'Invalid HTTP version') || errno === HPE_PAUSED_H2_UPGRADE) {
       return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, errorReason);
     }
     return this.fail(HTTPD_400_BAD_REQUEST, errorReason);
+  }
+
+  private badRequestLine(): ParseResult {
+    return this.fail(
+      HTTPD_400_BAD_REQUEST,
+      'the request line is not a method, a URI and HTTP/1.x (RFC 9112 section 3)',
+    );
   }
 
   private uriTooLong(): ParseResult {
@@ -301,4 +339,10 @@ function countHeader(text: string, from: number, name: string): number {
   let count = 0;
   for (const [field] of eachHeader(text.slice(from))) if (field.toLowerCase() === name) count += 1;
   return count;
+}
+
+/** RFC 9112 section 2.2: empty lines before a request are ignored. */
+function skipEmptyLines(input: Input): void {
+  const { buf } = input;
+  while (input.from < input.to && (buf[input.from] === CR || buf[input.from] === LF)) input.from += 1;
 }

@@ -95,8 +95,9 @@ export class UriTable<T extends UriKey> {
       );
     }
     this.registered += 1;
-    this.entries.push({ handler, order: this.registered });
-    this.index();
+    const entry = { handler, order: this.registered };
+    this.entries.push(entry);
+    this.index(entry);
     return this.entries.length - 1;
   }
 
@@ -136,12 +137,8 @@ export class UriTable<T extends UriKey> {
 
   private first(path: string, method: number): T | undefined {
     let found: Entry<T> | undefined;
-    for (const entry of this.exact.get(path) ?? []) {
-      if (serves(entry.handler, method)) {
-        found = entry;
-        break;
-      }
-    }
+    const exact = this.exact.get(path);
+    if (exact !== undefined) found = exact.find(entry => serves(entry.handler, method));
     for (const entry of this.templates) {
       if (found !== undefined && entry.order > found.order) break;
       if (serves(entry.handler, method) && this.fits(entry.handler, path)) return entry.handler;
@@ -162,17 +159,17 @@ export class UriTable<T extends UriKey> {
     const left = this.entries.filter(entry => !gone(entry.handler));
     if (left.length === this.entries.length) throw new EspError(ESP_ERR_NOT_FOUND, message);
     this.entries = left;
-    this.index();
-  }
-
-  private index(): void {
     this.exact.clear();
     this.templates = [];
-    for (const entry of this.entries) {
-      const { uri } = entry.handler;
-      if (!this.isExact(uri)) this.templates.push(entry);
-      else this.exact.set(uri, [...(this.exact.get(uri) ?? []), entry]);
-    }
+    for (const entry of left) this.index(entry);
+  }
+
+  private index(entry: Entry<T>): void {
+    const { uri } = entry.handler;
+    const same = this.exact.get(uri);
+    if (!this.isExact(uri)) this.templates.push(entry);
+    else if (same === undefined) this.exact.set(uri, [entry]);
+    else same.push(entry);
   }
 
   /** Does a template fit nothing but itself? Only with the matchers whose rules we know. */

@@ -121,7 +121,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   /** May it be purged to make room for another? */
   get purgeable(): boolean {
-    return this.state === LINGERING || (this.state === OPEN && !this.protocol.busy && this.tx.pending === 0);
+    if (this.protocol.busy) return false;
+    return this.state === LINGERING || (this.state === OPEN && this.tx.pending === 0);
   }
 
   /** Is more queued than a reader that keeps up would leave? */
