@@ -1,0 +1,25 @@
+/* The opening handshake of RFC 6455, with the key of its section 1.3, so that the answer is known in advance. */
+#pragma once
+#include "net.h"
+
+static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/* A connection that has been upgraded. */
+static int open_websocket(const char *host, int port, const char *path) {
+  const int fd = connect_to(host, port);
+  char text[4096];
+  const int len = snprintf(text, sizeof text,
+                           "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+                           path, host);
+  if (send(fd, text, (size_t)len, MSG_NOSIGNAL) != len) die("send: %s", strerror(errno));
+  size_t n = 0;
+  while (n < 4 || memcmp(text + n - 4, "\r\n\r\n", 4) != 0) {
+    if (n + 1 == sizeof text) die("the answer to the handshake is too long");
+    /* byte by byte: what follows is frames */
+    if (recv(fd, text + n, 1, 0) != 1) die("no answer to the handshake");
+    text[++n] = 0;
+  }
+  if (strncmp(text, "HTTP/1.1 101 ", 13) != 0 || strstr(text, ACCEPT) == NULL) die("a wrong handshake:\n%s", text);
+  return fd;
+}
