@@ -75,10 +75,13 @@ export const NO_HEAD: RequestHead = {
 /** What follows the URI in a request line, then come the minor version and a line ending. */
 const VERSION = ' HTTP/1.';
 const VERSION_LEN = VERSION.length + 3;
+const REST_OF_LINE = /^ HTTP\/\d\.\d\r?\n$/;
+
 /** No method that llhttp knows, and no pair of empty lines before it, is longer. */
 const METHOD_MAX = 64;
 const LF = 0x0a;
 const CR = 0x0d;
+const SP = 0x20;
 /** tchar of RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -127,7 +130,9 @@ export class RequestParser {
       if (bareLf >= 0) {
         errno = this.execute(from, bareLf, from);
         if (errno === HPE_OK && this.llhttp.executeLineEnd() !== HPE_OK) {
-          return this.fail(HTTPD_400_BAD_REQUEST, this.llhttp.errorReason);
+          this.keep(input.buf, from, bareLf + 1);
+          const verdict = this.checkPartial(true);
+          return verdict === PARSE_MORE ? this.fail(HTTPD_400_BAD_REQUEST, this.llhttp.errorReason) : verdict;
         }
         at = bareLf + 1;
       }
@@ -141,7 +146,8 @@ export class RequestParser {
     }
     this.keep(input.buf, from, errno === HPE_OK ? to : Math.min(to, this.llhttp.errorPos + 1));
     input.from = to;
-    const verdict = this.checkPartial();
+    if (errno === HPE_INVALID_METHOD) return this.failed(errno);
+    const verdict = this.checkPartial(errno !== HPE_OK);
     return errno === HPE_OK || verdict !== PARSE_MORE ? verdict : this.failed(errno);
   }
 
@@ -239,13 +245,13 @@ export class RequestParser {
     this.lineEnded = false;
     if (urlTo - urlFrom > limits.maxUriLen) return this.uriTooLong();
     const headersFrom = text.indexOf('\n', urlTo) + 1;
+    const { minor, chunked, transferEncoding } = record;
+    if (text.indexOf(' ') !== urlFrom - 1 || !REST_OF_LINE.test(text.slice(urlTo, headersFrom)))
+      return this.badRequestLine();
     const emptyLine = text.charCodeAt(text.length - 2) === 13 ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
-    const { minor, chunked, transferEncoding } = record;
-    if (text.indexOf(' ') !== urlFrom - 1 || !text.startsWith(VERSION, urlTo) || headersFrom > urlTo + VERSION_LEN) {
-      const version = /^ HTTP\/\d\.\d\r?\n/.test(text.slice(urlTo, headersFrom));
-      return version ? this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, 'a version that is not 1.x') : this.badRequestLine();
-    }
+    if (!text.startsWith(VERSION, urlTo))
+      return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, 'a version that is not 1.x');
     if (minor > 1) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/1.${minor}`);
     if (inPieces || this.limits.lenientLineEndings) hosts = countHeader(text, headersFrom, 'host');
     if (minor === 1 && hosts !== 1) {
@@ -269,15 +275,30 @@ export class RequestParser {
     return PARSE_DONE;
   }
 
-  /** Can what has come of the head, and is kept, still become a request within the limits? */
-  private checkPartial(): ParseResult {
-    const { maxUriLen, maxReqHdrLen } = this.limits;
-    const { partialLen: n, urlTo } = this;
-    if (this.urlFrom < 0) return n > METHOD_MAX ? this.fail(HTTPD_400_BAD_REQUEST, 'no request line') : PARSE_MORE;
-    if (urlTo - this.urlFrom > maxUriLen) return this.uriTooLong();
-    if (n > urlTo + 1 && this.partial?.[urlTo + 1] !== VERSION.charCodeAt(1)) return this.badRequestLine();
+  /**
+   * Can what has come of the head, and is kept, still become a request within the limits?
+   *
+   * @param failed is the last byte one that llhttp has stumbled over?
+   */
+  private checkPartial(failed: boolean): ParseResult {
+    const { partialLen: n, limits } = this;
+    const partial = this.partial as Buffer;
+    const end = failed ? n - 1 : n;
+    const find = (code: number, from: number): number => {
+      const at = partial.indexOf(code, from);
+      return at >= 0 && at < end ? at : end;
+    };
+    const uriFrom = find(SP, 0) + 1;
+    if (uriFrom > Math.min(end, METHOD_MAX)) {
+      return n > METHOD_MAX ? this.fail(HTTPD_400_BAD_REQUEST, 'no request line') : PARSE_MORE;
+    }
+    const uriEnd = Math.min(find(SP, uriFrom), find(CR, uriFrom), find(LF, uriFrom));
+    if (uriEnd - uriFrom > limits.maxUriLen) return this.uriTooLong();
+    const ended = uriEnd < end;
+    if (ended && (uriEnd === uriFrom || partial[uriEnd] !== SP)) return this.badRequestLine();
+    if (ended && uriEnd + 1 < n && partial[uriEnd + 1] !== VERSION.charCodeAt(1)) return this.badRequestLine();
     // the empty line does not count, and may have come already
-    return n - urlTo - VERSION_LEN > maxReqHdrLen + 2 ? this.headersTooLong() : PARSE_MORE;
+    return n - uriEnd - VERSION_LEN > limits.maxReqHdrLen + 2 ? this.headersTooLong() : PARSE_MORE;
   }
 
   private keep(buf: Buffer, from: number, to: number): void {
@@ -299,11 +320,6 @@ export class RequestParser {
     if (errno === HPE_INVALID_METHOD || errorReason.startsWith('Invalid method')) {
       const known = TOKEN.test(blank < 0 ? text : text.slice(0, blank));
       return this.fail(known ? HTTPD_501_METHOD_NOT_IMPLEMENTED : HTTPD_400_BAD_REQUEST, errorReason);
-    }
-    if (blank > 0) {
-      const blankAfter = text.indexOf(' ', blank + 1);
-      const uriEnd = blankAfter < 0 ? text.length - 1 : blankAfter;
-      if (uriEnd - blank - 1 > this.limits.maxUriLen) return this.uriTooLong();
     }
     if ((errno === HPE_INVALID_VERSION && errorReason === 'Invalid HTTP version') || errno === HPE_PAUSED_H2_UPGRADE) {
       return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, errorReason);

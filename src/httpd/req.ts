@@ -302,10 +302,10 @@ export class HttpdReq {
    * - `maxLen` 0: only `type`, `final`, `fragmented`, `len` and `leftLen` are set. Call again with a buffer.
    * - `pkt.payload` unset and `maxLen` above 0: a buffer is allocated.
    *
-   * When the frame has been received, the next call waits for the session's next one.
+   * When the frame has been received, the next one comes with the handler's next call.
    *
    * @throws EspError ESP_ERR_INVALID_SIZE if the payload is longer than `maxLen` (the frame can still be received),
-   *   ESP_ERR_INVALID_STATE if the session is no WebSocket, ESP_ERR_TIMEOUT, ESP_FAIL if it ends
+   *   ESP_ERR_INVALID_STATE if there is no frame to receive, ESP_ERR_TIMEOUT, ESP_FAIL if the session ends
    */
   wsRecvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
     try {

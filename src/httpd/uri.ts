@@ -27,19 +27,20 @@ export type UriMatchFn = (template: string, uri: string, matchUpto: number) => b
  *
  * @param matchUpto by default all of `uri`
  */
-export function uriMatchWildcard(template: string, uri: string, matchUpto: number = uri.length): boolean {
+export function uriMatchWildcard(template: string, uri: string, matchUpto?: number): boolean {
   if (typeof template !== 'string' || typeof uri !== 'string')
     invalidArg('uriMatchWildcard takes a template and a URI');
+  const len = matchUpto ?? uri.length;
   const tail = template.slice(-2);
   const both = tail === '?*' || tail === '*?';
   const asterisk = both || tail.endsWith('*');
   const quest = both || tail.endsWith('?');
   // the part that must be there: without the special characters, and without the optional one
   const fixed = template.length - (asterisk ? 1 : 0) - (quest ? 2 : 0);
-  if (fixed < 0 || matchUpto < fixed || !uri.startsWith(template.slice(0, fixed))) return false;
-  if (!quest) return asterisk || matchUpto === fixed;
-  if (matchUpto > fixed && uri[fixed] !== template[fixed]) return false;
-  return asterisk || matchUpto <= fixed + 1;
+  if (fixed < 0 || len < fixed || !uri.startsWith(template.slice(0, fixed))) return false;
+  if (!quest) return asterisk || len === fixed;
+  if (len > fixed && uri[fixed] !== template[fixed]) return false;
+  return asterisk || len <= fixed + 1;
 }
 
 /** What the table needs to know of a handler. */

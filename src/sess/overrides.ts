@@ -2,6 +2,7 @@
  * Transport overrides of one session, after `httpd_sess_set_recv_override`, `_send_override` and `_pending_override`:
  * functions that stand between the socket and the protocol, such as a cipher or a recorder.
  */
+import { describeThrown } from '../err.js';
 import type { PortSocket } from '../port/port.js';
 import { Input, type ReceiveBuffer } from './input.js';
 
@@ -23,6 +24,8 @@ export type PendingFn = () => number;
 const RECV_MAX = 16 * 1024;
 /** What an override that never asks for its bytes may leave waiting. */
 const RAW_MAX = 256 * 1024;
+/** So often it may give bytes without taking any from the socket, before the session's turn ends. */
+const ROUNDS_MAX = 1024;
 
 export class Overrides {
   recv: RecvFn | undefined;
@@ -38,20 +41,29 @@ export class Overrides {
     receive: ReceiveBuffer,
     private readonly sock: PortSocket,
     private readonly onFailure: (what: string) => void,
+    private readonly retryLater: () => void,
   ) {
     this.raw = new Input(receive);
   }
 
-  /** Runs a chunk that lies in the receive buffer through the receive override; `deliver` gets what comes out. */
-  receive(len: number, deliver: (bytes: Buffer) => void): void {
+  /**
+   * Runs a chunk that lies in the receive buffer through the receive override.
+   *
+   * @param deliver gets what comes out, and tells whether the session goes on
+   */
+  receive(len: number, deliver: (bytes: Buffer) => boolean): void {
     this.raw.arrive(len);
     // what is delivered goes through the receive buffer, so the raw bytes must leave it
     this.raw.evict();
-    for (;;) {
+    for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+      const before = this.raw.length;
       const n = this.call(() => this.recv?.(this.scratch) ?? 0);
-      if (n > 0) deliver(this.scratch.subarray(0, Math.min(n, RECV_MAX)));
-      else if (n < 0 && n !== HTTPD_SOCK_ERR_TIMEOUT) return this.onFailure('receive override failed');
-      if (n <= 0 || (this.raw.length === 0 && this.call(() => this.pending?.() ?? 0) <= 0)) break;
+      if (n === 0 || n === HTTPD_SOCK_ERR_TIMEOUT) break;
+      if (!Number.isInteger(n) || n < 0 || n > RECV_MAX)
+        return this.onFailure(`receive override returned ${String(n)}`);
+      if (!deliver(this.scratch.subarray(0, n))) return;
+      if (this.raw.length === 0 && !(this.call(() => this.pending?.() ?? 0) > 0)) return;
+      if (this.raw.length < before) rounds = 0;
     }
     if (this.raw.length > RAW_MAX) this.onFailure('receive override left its bytes unread');
   }
@@ -63,19 +75,35 @@ export class Overrides {
       get pending() {
         return sock.pending;
       },
-      send: (buf, from, to) => {
-        const n = this.call(() => this.send?.(buf.subarray(from, to)) ?? sock.send(buf, from, to));
-        if (n >= 0) return Math.min(n, to - from);
-        if (n !== HTTPD_SOCK_ERR_TIMEOUT) this.onFailure('send override failed');
-        return 0;
-      },
+      send: (buf, from, to) => this.sendAll(buf, from, to),
     };
+  }
+
+  /** Lets the send override take what it will, as `httpd_send_all()` does. */
+  private sendAll(buf: Buffer, from: number, to: number): number {
+    for (let at = from; at < to; ) {
+      const n = this.call(() => this.send?.(buf.subarray(at, to)) ?? this.sock.send(buf, at, to));
+      if (n === 0 || n === HTTPD_SOCK_ERR_TIMEOUT) {
+        // the socket itself may not be blocked, and then nobody else says when to go on
+        this.retryLater();
+        return at - from;
+      }
+      if (!Number.isInteger(n) || n < 0 || n > to - at) {
+        this.onFailure(`send override returned ${String(n)}`);
+        return at - from;
+      }
+      at += n;
+    }
+    return to - from;
   }
 
   private call(fn: () => number): number {
     this.active = true;
     try {
       return fn();
+    } catch (thrown) {
+      this.onFailure(`an override threw ${describeThrown(thrown)}`);
+      return 0;
     } finally {
       this.active = false;
     }

@@ -66,6 +66,9 @@ const HOLD_MAX = 64 * 1024;
 /** So many bytes are discarded after the last one was sent, before the connection is reset. */
 const LINGER_BYTES = 4 * 1024 * 1024;
 
+/** A send override that can't send now is asked again after so many ms. */
+const SEND_RETRY_MS = 10;
+
 /** Shared by all sends that need not wait. */
 const RESOLVED = Promise.resolve();
 
@@ -288,6 +291,10 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     if (this.input.length > 0 && !this.pumping && !this.txFull) this.pump();
   }
 
+  onTxFault(thrown: unknown): void {
+    this.fault(thrown);
+  }
+
   sweep(now: number): boolean {
     if (this.txDeadline !== 0 && now >= this.txDeadline) {
       this.end('the peer did not read what it was sent', 'reset');
@@ -305,7 +312,12 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   /** The session's overrides, made when first asked for. */
   override(): Overrides {
-    this.overrides ??= new Overrides(this.host.receive, this.sock, what => this.end(what));
+    this.overrides ??= new Overrides(
+      this.host.receive,
+      this.sock,
+      what => this.end(what),
+      () => this.host.deadlines.clock.after(SEND_RETRY_MS, () => this.onWritable()),
+    );
     return this.overrides;
   }
 
@@ -314,6 +326,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       overrides.receive(len, bytes => {
         this.input.arrive(bytes.copy(this.host.receive.claim()));
         this.pump();
+        return this.open;
       });
     } catch (thrown) {
       this.fault(thrown);

@@ -50,7 +50,7 @@ export class Outbox {
   private flush(): void {
     this.flushing = this.dirty;
     this.dirty = [];
-    for (const tx of this.flushing) tx.flush();
+    for (const tx of this.flushing) tx.flushSafely();
     this.flushing = [];
     // what was written meanwhile lies behind
     if (this.dirty.length === 0) this.top = 0;
@@ -123,6 +123,8 @@ class Backlog {
 export interface TxOwner {
   /** Bytes have left; `blocked` tells whether the socket took less than it was given. */
   onTxProgress(sent: number, blocked: boolean): void;
+  /** Something threw while the queue was flushed at the end of the turn. */
+  onTxFault(thrown: unknown): void;
 }
 
 /** The bytes that one session has to send. */
@@ -197,6 +199,15 @@ export class TxQueue {
     const at = this.reserve(bytes.length);
     this.buf.set(bytes, at);
     this.commit(bytes.length);
+  }
+
+  /** `flush()` at the end of the turn: what goes wrong with one session is no matter of the others. */
+  flushSafely(): void {
+    try {
+      this.flush();
+    } catch (thrown) {
+      this.owner.onTxFault(thrown);
+    }
   }
 
   /** Sends as much as the socket takes; the rest waits for `onWritable`. */
