@@ -40,9 +40,10 @@ const TX_HIGH_WATER = 64 * 1024;
 /** All servers of this thread receive into the same buffer. */
 const receive = new ReceiveBuffer(receiveBuffer);
 
+const FULL_PAGE = '<p>The server has no free connection. Try again soon.</p>';
 const FULL = Buffer.from(
-  'HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nContent-Length: 56\r\nRetry-After: 5\r\n' +
-    'Connection: close\r\n\r\n<p>The server has no free connection. Try again soon.</p>',
+  `HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nContent-Length: ${FULL_PAGE.length}\r\n` +
+    `Retry-After: 5\r\nConnection: close\r\n\r\n${FULL_PAGE}`,
 );
 
 export class HttpdCore implements SessHost {
