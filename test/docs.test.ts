@@ -1,0 +1,236 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, relative } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterEach, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { HttpdReq } from '../src/httpd/req.js';
+import { HttpdServer } from '../src/httpd/server.js';
+import * as api from '../src/index.js';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const NOT_OURS = new Set(['node_modules', 'dist', 'coverage', '.git']);
+
+function* files(folder = ROOT): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (NOT_OURS.has(entry.name)) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* files(path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const readme = read('README.md');
+
+/** The cells of the rows of each table in `text` whose heading begins with these cells. */
+function tables(text: string, ...heading: string[]): string[][] {
+  const lines = text.split('\n').map(line => (line.startsWith('|') ? cells(line) : undefined));
+  const rows: string[][] = [];
+  lines.forEach((line, at) => {
+    if (line === undefined || !heading.every((cell, i) => line[i] === cell)) return;
+    for (let i = at + 2; lines[i] !== undefined; i++) rows.push(lines[i] as string[]);
+  });
+  expect(rows, `a table with the heading ${heading.join(' | ')}`).not.toEqual([]);
+  return rows;
+}
+
+function cells(line: string): string[] {
+  const inner = line.replace(/^\|/, '').replace(/\|\s*$/, '');
+  return inner.split('|').map(cell => cell.trim());
+}
+
+/** What stands between backticks. */
+function code(cell = ''): string[] {
+  return [...cell.matchAll(/`([^`]+)`/g)].map(match => match[1] as string);
+}
+
+describe("README's program", () => {
+  const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+  let cleanUp = (): void => {};
+
+  afterEach(() => cleanUp());
+
+  test('has 20 lines', () => {
+    expect(program.trimEnd().split('\n')).toHaveLength(20);
+  });
+
+  test('answers, echoes, refuses a frame that is too long, and ends at Ctrl-C', async () => {
+    const index = pathToFileURL(join(ROOT, 'src/index.ts')).href;
+    const source = program
+      .replace("'esp-httpd'", `'${index}'`)
+      .replace('serverPort: 8080', "serverPort: 0, host: '127.0.0.1'");
+    expect(source).toContain(index);
+    expect(source).toContain('serverPort: 0');
+    const folder = mkdtempSync(join(tmpdir(), 'esp-httpd-readme-'));
+    const file = join(folder, 'program.mts');
+    writeFileSync(file, `${source}\nconsole.log(server.port);\n`);
+    const child = spawn(process.execPath, ['--import', 'tsx', file], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    cleanUp = () => {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    };
+    const exited = once(child, 'exit');
+    const [port] = await once(createInterface({ input: child.stdout }), 'line');
+
+    const answer = await fetch(`http://127.0.0.1:${port}/uptime`);
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toMatch(/^up for [\d.]+ seconds\n$/);
+
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+    await once(socket, 'open');
+    socket.send('hello');
+    const [data, isBinary] = await once(socket, 'message');
+    expect([String(data), isBinary]).toEqual(['hello', false]);
+    const closed = once(socket, 'close');
+    socket.send('x'.repeat(4097));
+    expect((await closed)[0]).toBe(1009);
+
+    child.kill('SIGINT');
+    expect(await exited).toEqual([0, null]);
+  });
+});
+
+describe("README's tables", () => {
+  const show = (value: unknown): string => {
+    if (value === undefined) return 'none';
+    if (typeof value === 'number') return value.toLocaleString('en-US');
+    return typeof value === 'string' ? `'${value}'` : String(value);
+  };
+
+  test('the configuration lists every field, with the right defaults', () => {
+    const ours = api.httpdDefaultConfig();
+    const device = api.httpdEsp32Config();
+    const rows = tables(readme, 'name', 'unit').map(([name, , byDefault, esp]) => [code(name)[0], byDefault, esp]);
+    const names = rows.map(([name]) => name);
+    expect([...names].sort()).toEqual(Object.keys(ours).sort());
+    for (const [name, byDefault, esp] of rows) {
+      const field = name as keyof api.HttpdConfig;
+      expect(byDefault, `default of ${field}`).toBe(show(ours[field]));
+      expect(esp?.replace(/^– \((.*)\)$/, '$1'), `ESP-IDF's default of ${field}`).toBe(show(device[field]));
+    }
+  });
+
+  test('HttpdUri lists every field', () => {
+    const declared = /export interface HttpdUri \{([\s\S]*?)\n\}/.exec(read('src/httpd/route.ts'))?.[1] ?? '';
+    const fields = [...declared.matchAll(/^ {2}(\w+)\??:/gm)].map(match => match[1]);
+    expect(fields).toContain('uri');
+    expect(tables(readme, 'name', 'default', 'meaning').map(([name]) => code(name)[0])).toEqual(fields);
+  });
+
+  const index = read('src/index.ts');
+  const listed = tables(readme, 'C', 'TypeScript').flatMap(([, twin]) => code(twin));
+
+  test.each(listed)('%s exists', name => {
+    const [, owner, member] = /^(?:(server|req)\.)?(\w+)/.exec(name) ?? [];
+    if (owner === 'server') expect(HttpdServer.prototype).toHaveProperty(member as string);
+    else if (owner === 'req') expect(HttpdReq.prototype).toHaveProperty(member as string);
+    else if (name.includes('(') && !name.startsWith('for ')) expect(api).toHaveProperty(member as string);
+    else if (/^[A-Z]/.test(name)) expect(index).toMatch(new RegExp(`\\b${member}\\b`));
+    else expect(['for', 'await']).toContain(member);
+  });
+
+  test('every function that the package exports is in the table of C functions', () => {
+    const functions = Object.entries(api).filter(([name, value]) => typeof value === 'function' && name !== 'EspError');
+    const names = listed.map(name => /^\w+/.exec(name)?.[0]);
+    for (const [name] of functions) expect(names).toContain(name);
+  });
+});
+
+describe('docs/errors.md', () => {
+  const errors = read('docs/errors.md');
+
+  test('lists every code that EspError can have, with its number, or says that it is never thrown', () => {
+    const rows = new Map(tables(errors, 'name', 'number').map(([name, number]) => [code(name)[0], Number(number)]));
+    const codes = Object.entries(api).filter(
+      ([name]) => /^ESP_(OK|FAIL|ERR_)/.test(name) && name !== 'ESP_ERR_HTTPD_BASE',
+    );
+    const never = code(/These have their numbers[\s\S]*?\n\n/.exec(errors)?.[0]);
+    for (const [name, number] of codes) {
+      if (never.includes(name)) expect(rows.has(name), name).toBe(false);
+      else expect(rows.get(name), name).toBe(number);
+    }
+  });
+
+  test('lists every error that a handler can be registered for', () => {
+    const rows = tables(errors, 'status', 'code').flatMap(([, name]) => code(name));
+    const codes = Object.keys(api).filter(name => /^HTTPD_[45]\d\d_/.test(name));
+    expect(rows.sort()).toEqual(codes.sort());
+  });
+});
+
+describe('docs/limits.md', () => {
+  const rows = ['Connections and sessions', 'Requests', 'Handlers and responses', 'WebSocket', 'Overrides and the log'];
+  const limits = read('docs/limits.md');
+
+  test.each(rows)('%s: each limit names the test that reaches it', heading => {
+    const section = limits.split(/^## /m).find(part => part.startsWith(`${heading}\n`)) ?? '';
+    for (const [limit, , , , tests] of tables(section, 'limit'))
+      expect(tests, limit).toMatch(/\]\(\.\.\/\S+\.test\.ts\)/);
+  });
+
+  test('lists every field of the configuration that is a number, except the port', () => {
+    const numbers = Object.entries(api.httpdDefaultConfig()).filter(([, value]) => typeof value === 'number');
+    const first = tables(limits, 'limit').flatMap(([limit]) => code(limit));
+    for (const [name] of numbers) if (name !== 'serverPort') expect(first).toContain(name);
+  });
+});
+
+describe('all documents', () => {
+  const documents = [...files()].filter(path => path.endsWith('.md')).map(path => relative(ROOT, path));
+
+  test.each(documents)('%s: its local links lead somewhere', document => {
+    const text = read(document).replace(/^```[\s\S]*?^```/gm, '');
+    const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(match => match[1] as string);
+    for (const target of targets.filter(link => !/^[a-z]+:/.test(link))) {
+      const [path, anchor] = target.split('#');
+      const file = path === '' ? join(ROOT, document) : join(ROOT, dirname(document), path as string);
+      expect(existsSync(file), target).toBe(true);
+      if (anchor !== undefined) expect(anchors(readFileSync(file, 'utf8')), target).toContain(anchor);
+    }
+  });
+
+  test('README, LICENSE, CHANGELOG and CONTRIBUTING are there', () => {
+    const names = readdirSync(ROOT);
+    for (const name of ['README.md', 'LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md']) expect(names).toContain(name);
+    expect(read('LICENSE')).toContain('Apache License');
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    expect(read('CHANGELOG.md')).toContain(`## [${version}]`);
+  });
+
+  test('.ci/run can be run, and runs the test command of README', () => {
+    expect(statSync(join(ROOT, '.ci/run')).mode & 0o111).not.toBe(0);
+    expect(readme).toContain('npm ci && npm test');
+    expect(read('.ci/run').trimEnd().split('\n').at(-1)).toBe('npm ci && npm test');
+  });
+});
+
+test('no file names the host of a package registry', () => {
+  const hosts = [
+    ['registry', 'npmjs', 'org'],
+    ['registry', 'yarnpkg', 'com'],
+    ['npm', 'pkg', 'github', 'com'],
+  ];
+  const names = hosts.map(parts => parts.join('.'));
+  const found = [...files()].filter(path => {
+    const text = readFileSync(path, 'latin1');
+    return names.some(name => text.includes(name));
+  });
+  expect(found.map(path => basename(path))).toEqual([]);
+});
+
+/** The anchors that headings get: in lower case, without punctuation, with hyphens for spaces. */
+function anchors(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.*)$/gm)].map(match =>
+    (match[1] as string)
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

@@ -1,0 +1,153 @@
+import { describe, expect, test } from 'vitest';
+import { HTTPD_404_NOT_FOUND, HTTPD_405_METHOD_NOT_ALLOWED } from '../../src/httpd/http_err.js';
+import { ManualClock } from '../support/clock.js';
+import { connectTo } from '../support/server.js';
+import { exchange, isOpen, ok, request, serve, stillServes } from './support.js';
+
+describe('400: what the RFC does not allow', () => {
+  test.each([
+    ['no request at all', '{"json": true}\r\n\r\n'],
+    ['a word that is no method', 'hello\r\n\r\n', 501],
+    ['a lower-case method', 'get / HTTP/1.1\r\nHost: a\r\n\r\n', 501],
+    ['bytes of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
+    ['NUL in the URI', 'GET /a\x00b HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a control character in the URI', 'GET /a\x07b HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['NUL in a header', 'GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n'],
+    ['a space before the colon', 'GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n'],
+    ['an empty header name', 'GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n'],
+    ['a folded first header', 'GET / HTTP/1.1\r\n Host: a\r\n\r\n'],
+    ['a bare LF', 'GET / HTTP/1.1\nHost: a\n\n'],
+    ['a bare CR in a header', 'GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n'],
+    ['a request line without a version', 'GET /\r\nHost: a\r\n\r\n'],
+    ['something behind the version', 'GET / HTTP/1.1 x\r\nHost: a\r\n\r\n'],
+    ['a Content-Length that is no number', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n'],
+    ['a negative Content-Length', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n'],
+    ['a Content-Length with a sign', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n'],
+    ['a Content-Length beyond 64 bits', `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${'9'.repeat(30)}\r\n\r\n`],
+    ['two Content-Lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+  ])('%s', async (_name, bytes, status = 400) => {
+    const server = await serve({ 'ANY /': ok });
+    const client = await connectTo(server);
+    const response = await client.send(bytes + request('GET /')).readResponse();
+    expect([response.status, response.headers.connection]).toEqual([status, 'close']);
+    expect((await client.readAll()).toString()).toBe('');
+    await stillServes(server, '/');
+  });
+
+  test.each([
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['two Hosts', 'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+  ])('RFC 9112 section 3.2: HTTP/1.1 with %s', async (_name, bytes) => {
+    const server = await serve({ 'GET /': ok });
+    expect((await exchange(server, bytes)).status).toBe(400);
+  });
+
+  test('lenientLineEndings accepts a bare LF, as the original does', async () => {
+    const server = await serve(
+      { 'GET /': req => req.respSend(`${req.getHdrValueStr('x')}`) },
+      { lenientLineEndings: true },
+    );
+    expect((await exchange(server, 'GET / HTTP/1.1\nHost: a\nX: y\n\n')).text).toBe('y');
+  });
+});
+
+describe('405 and 404', () => {
+  test('405 lists what is allowed, HEAD with GET', async () => {
+    const server = await serve({ 'GET /': ok, 'PUT /': ok, 'POST /other': ok });
+    const response = await exchange(server, request('DELETE /'));
+    expect(response.status).toBe(405);
+    expect(response.headers.allow?.split(', ').sort()).toEqual(['GET', 'HEAD', 'PUT']);
+    expect((await exchange(server, request('GET /other'))).headers.allow).toBe('POST');
+  });
+
+  test('Allow stands in the answer of an error handler too', async () => {
+    const server = await serve({ 'POST /': ok });
+    server.registerErrHandler(HTTPD_405_METHOD_NOT_ALLOWED, req => req.respSend('mine'));
+    const response = await exchange(server, request('GET /'));
+    expect([response.text, response.headers.allow]).toEqual(['mine', 'POST']);
+  });
+
+  test('a handler for any method leaves no 405', async () => {
+    const server = await serve({ 'ANY /': req => req.respSend(`${req.method}`) });
+    for (const [line, number] of [
+      ['DELETE /', 0],
+      ['GET /', 1],
+      ['OPTIONS /', 6],
+      ['M-SEARCH /', 24],
+      ['UNLINK /', 32],
+    ]) {
+      expect((await exchange(server, request(`${line}`))).text).toBe(`${number}`);
+    }
+  });
+
+  test('a path is compared with its case, without its query, and not decoded', async () => {
+    const server = await serve({ 'GET /Path': ok });
+    expect((await exchange(server, request('GET /Path?x=1#y'))).status).toBe(200);
+    expect((await exchange(server, request('GET http://any.example/Path?x'))).status).toBe(200);
+    for (const path of ['/path', '/Path/', '/%50ath', '//Path', '/Path;x', '/']) {
+      expect((await exchange(server, request(`GET ${path}`))).status, path).toBe(404);
+    }
+  });
+
+  test.each(['OPTIONS * HTTP/1.1', 'CONNECT localhost:80 HTTP/1.1'])(
+    '%s is nowhere, and leaves no harm',
+    async line => {
+      const server = await serve({ 'GET /': ok });
+      const client = await connectTo(server);
+      expect((await client.send(request(line)).readResponse()).status).toBe(404);
+      await stillServes(server, '/');
+    },
+  );
+
+  test('a 404 handler that keeps the connection: an unread body behind it is dropped', async () => {
+    const server = await serve({ 'GET /': ok });
+    server.registerErrHandler(HTTPD_404_NOT_FOUND, req => {
+      void req.respSend('mine');
+      return 0;
+    });
+    const client = await connectTo(server);
+    client.send(`${request('POST /nowhere', 'Content-Length: 40')}${request('GET /').slice(0, 40).padEnd(40)}`);
+    expect((await client.readResponse()).text).toBe('mine');
+    expect(await isOpen(client, '/')).toBe(true);
+  });
+});
+
+describe('505', () => {
+  test.each(['GET / HTTP/2.0', 'GET / HTTP/0.9', 'GET / HTTP/1.2', 'GET / HTTP/3.0'])('%s', async line => {
+    const server = await serve({ 'GET /': ok });
+    const client = await connectTo(server);
+    expect((await client.send(request(line)).readResponse()).status).toBe(505);
+    expect(await client.closed()).toBe('fin');
+  });
+
+  test("HTTP/2's preface", async () => {
+    const server = await serve({ 'GET /': ok });
+    expect((await exchange(server, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')).status).toBe(505);
+  });
+});
+
+describe('408 for a head that does not arrive', () => {
+  test('it counts from the first byte: a head that drips is cut off', async () => {
+    const clock = new ManualClock();
+    const server = await serve({ 'GET /': ok }, { recvWaitTimeout: 5 }, { clock });
+    const client = await connectTo(server);
+    for (let i = 0; i < 6 && client.received.length === 0; i++) {
+      client.send('GET / '.charAt(i));
+      await stillServes(server, '/');
+      clock.advance(1_500);
+    }
+    expect((await client.readResponse()).status).toBe(408);
+    expect(await client.closed()).toBe('fin');
+  });
+
+  test('a connection without a byte is no late request: it ends after idleTimeout without an answer', async () => {
+    const clock = new ManualClock();
+    const server = await serve({ 'GET /': ok }, { recvWaitTimeout: 5, idleTimeout: 30 }, { clock });
+    const client = await connectTo(server);
+    await stillServes(server, '/');
+    clock.advance(20_000);
+    expect(await isOpen(client, '/')).toBe(true);
+    clock.advance(32_000);
+    expect((await client.readAll()).toString()).toBe('');
+  });
+});

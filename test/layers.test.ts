@@ -1,0 +1,183 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+
+interface Import {
+  readonly from: string;
+  /** A file of ours, or the name of a module. */
+  readonly to: string;
+  /** Does it go away when the types do? */
+  readonly typeOnly: boolean;
+}
+
+const FILES = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .map(name => normalize(name))
+  .filter(name => name.endsWith('.ts'))
+  .sort();
+const TEXT = new Map(FILES.map(name => [name, readFileSync(join(SRC, name), 'utf8')]));
+
+/** All `import … from` and `export … from` of a file. */
+function importsOf(file: string): Import[] {
+  const text = TEXT.get(file) ?? '';
+  const found: Import[] = [];
+  for (const [, what = '', spec = ''] of text.matchAll(
+    /^(?:import|export)\s+((?:type\s+)?(?:\{[^}]*\}|\*(?:\s+as\s+\w+)?|\w+(?:\s*,\s*\{[^}]*\})?))\s+from\s+'([^']+)'/gm,
+  )) {
+    const names = /\{([^}]*)\}/.exec(what)?.[1];
+    const allTypes =
+      what.startsWith('type ') ||
+      (names !== undefined &&
+        what.startsWith('{') &&
+        names
+          .split(',')
+          .map(name => name.trim())
+          .filter(name => name !== '')
+          .every(name => name.startsWith('type ')));
+    const to = spec.startsWith('.') ? relative(SRC, join(SRC, dirname(file), spec.replace(/\.js$/, '.ts'))) : spec;
+    found.push({ from: file, to, typeOnly: allTypes });
+  }
+  return found;
+}
+
+const IMPORTS = FILES.flatMap(importsOf);
+const RUNTIME = IMPORTS.filter(({ typeOnly }) => !typeOnly);
+const ours = (to: string) => TEXT.has(to);
+
+/** Files without a room: what everybody may know. */
+const GROUND = ['err.ts', 'log.ts', 'config.ts'];
+
+/**
+ * The pure part of a room: bytes in, events and bytes out. They may import each other and nothing else.
+ */
+const PURE = [
+  'httpd/llhttp.ts',
+  'httpd/parse.ts',
+  'httpd/uri.ts',
+  'httpd/headers.ts',
+  'httpd/methods.ts',
+  'httpd/http_err.ts',
+  'httpd/lifecycle.ts',
+  'httpd_ws/handshake.ts',
+  'httpd_ws/frame.ts',
+  'httpd_ws/frame_type.ts',
+  'httpd_ws/mask.ts',
+  'httpd_ws/utf8.ts',
+  'httpd_ws/close.ts',
+];
+
+/** What a line of imports says, for a message. */
+const shown = ({ from, to }: Import) => `${from} -> ${to}`;
+
+describe('the import lines of src', () => {
+  test('are all found: nothing is imported in a way that this test does not see', () => {
+    expect(FILES.length).toBeGreaterThan(25);
+    for (const [file, text] of TEXT) {
+      const lines = text.match(/\bfrom '[^']+';/g)?.length ?? 0;
+      expect(importsOf(file).length, file).toBe(lines);
+      expect(text.match(/\bimport\(/g), `${file} imports while it runs`).toBeNull();
+      expect(text.match(/^import '/gm), `${file} imports for effects`).toBeNull();
+    }
+  });
+
+  test('name files that are there', () => {
+    for (const { from, to } of IMPORTS) {
+      if (to.endsWith('.ts') || to.startsWith('.')) expect(FILES, `${from} -> ${to}`).toContain(to);
+    }
+  });
+
+  test('port imports nothing of ours', () => {
+    const wrong = RUNTIME.filter(({ from, to }) => from.startsWith('port/') && ours(to) && !to.startsWith('port/'));
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test("sess knows port's contract only, and that as a type", () => {
+    const wrong = IMPORTS.filter(
+      ({ from, to, typeOnly }) =>
+        from.startsWith('sess/') &&
+        ours(to) &&
+        !to.startsWith('sess/') &&
+        !GROUND.includes(to) &&
+        !(to === 'port/port.ts' && typeOnly),
+    );
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test('only the server is given a port: nobody else imports one', () => {
+    const wrong = RUNTIME.filter(
+      ({ from, to }) => to.startsWith('port/') && !from.startsWith('port/') && from !== 'httpd/server.ts',
+    );
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test('httpd_ws does not import httpd, so that a client can use it too', () => {
+    const wrong = RUNTIME.filter(({ from, to }) => from.startsWith('httpd_ws/') && to.startsWith('httpd/'));
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test('err, log and config stand on nothing but each other', () => {
+    const wrong = RUNTIME.filter(({ from, to }) => GROUND.includes(from) && ours(to) && !GROUND.includes(to));
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test('nobody imports index.ts', () => {
+    expect(IMPORTS.filter(({ to }) => to === 'index.ts').map(shown)).toEqual([]);
+  });
+
+  test('there are no circles', () => {
+    const circles: string[] = [];
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): void => {
+      const at = path.indexOf(file);
+      if (at >= 0) circles.push([...path.slice(at), file].join(' -> '));
+      if (at >= 0 || done.has(file)) return;
+      for (const { from, to } of RUNTIME) if (from === file && ours(to)) visit(to, [...path, file]);
+      done.add(file);
+    };
+    for (const file of FILES) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+
+  test('the only modules that are not of Node are pino and undici', () => {
+    const foreign = RUNTIME.filter(({ to }) => !ours(to) && !to.startsWith('node:')).map(({ to }) => to);
+    expect([...new Set(foreign)].sort()).toEqual(['pino']);
+    expect(TEXT.get('httpd/llhttp.ts')).toContain("'undici/lib/llhttp/llhttp_simd-wasm.js'");
+  });
+});
+
+describe('the pure rooms', () => {
+  test('import each other and the error numbers only, and of Node what computes', () => {
+    const allowed = [...PURE, 'err.ts', 'node:buffer', 'node:crypto', 'node:module'];
+    const wrong = RUNTIME.filter(({ from, to }) => PURE.includes(from) && !allowed.includes(to));
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test.each(PURE)('%s knows no socket, timer, clock or promise', file => {
+    const code = (TEXT.get(file) ?? '').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+    expect(code).not.toBe('');
+    expect(code).not.toMatch(
+      /\b(node:net|node:tls|setTimeout|setInterval|setImmediate|queueMicrotask|Date|performance|Promise|async|await|process|console)\b/,
+    );
+  });
+
+  test('only llhttp.ts touches WebAssembly', () => {
+    const touching = FILES.filter(file => {
+      const code = (TEXT.get(file) ?? '').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+      return /WebAssembly|undici/.test(code);
+    });
+    expect(touching).toEqual(['httpd/llhttp.ts']);
+  });
+
+  test('only the net port knows node:net', () => {
+    expect(IMPORTS.filter(({ to }) => to === 'node:net').map(({ from }) => from)).toEqual(['port/net.ts']);
+  });
+});
+
+describe('the files', () => {
+  test.each(FILES)('%s has at most 450 lines, and names in snake_case', file => {
+    expect(TEXT.get(file)?.split('\n').length).toBeLessThanOrEqual(451);
+    expect(file).toMatch(/^([a-z0-9_]+\/)*[a-z0-9_]+\.ts$/);
+  });
+});

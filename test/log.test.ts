@@ -1,0 +1,119 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { escapeForLog, espLog, httpdLogs } from '../src/log.js';
+import { collectLog } from './support/server.js';
+
+const run = promisify(execFile);
+const LOG = new URL('../src/log.ts', import.meta.url).href;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** What a program prints that logs a line of each level with the tag `app`, then one with a peer's text. */
+async function printed(env: Record<string, string | undefined>): Promise<string[]> {
+  const program = `
+    const { espLog, escapeForLog } = await import(${JSON.stringify(LOG)});
+    const log = espLog('app');
+    log.debug('a detail');
+    log.info("Starting server on port: '80'");
+    log.warn('careful');
+    log.error('broken: ' + escapeForLog('a\\r\\nI (1) app: forged'));
+  `;
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+    cwd: ROOT,
+    env: { ...process.env, HTTPD_LOG: undefined, HTTPD_LOG_FORMAT: undefined, ...env },
+  });
+  return stdout.split('\n').filter(line => line !== '');
+}
+
+describe('the log that nobody has given another logger for', () => {
+  test("prints ESP-IDF's form, from level info on, with times since the start", async () => {
+    const lines = await printed({});
+    expect(lines).toEqual([
+      expect.stringMatching(/^I \(\d{1,5}\) app: Starting server on port: '80'$/),
+      expect.stringMatching(/^W \(\d{1,5}\) app: careful$/),
+      expect.stringMatching(/^E \(\d{1,5}\) app: broken: a\\x0d\\x0aI \(1\) app: forged$/),
+    ]);
+  });
+
+  test.each([
+    ['debug', 'DIWE'],
+    ['info', 'IWE'],
+    ['warn', 'WE'],
+    ['error', 'E'],
+    ['silent', ''],
+    ['', 'IWE'],
+    ['nonsense', 'IWE'],
+    ['toString', 'IWE'],
+  ])("HTTPD_LOG='%s' lets through %s", async (level, letters) => {
+    const lines = await printed({ HTTPD_LOG: level });
+    expect(lines.map(line => line.charAt(0)).join('')).toBe(letters);
+  });
+
+  test("HTTPD_LOG_FORMAT=json gives pino's lines", async () => {
+    const lines = await printed({ HTTPD_LOG_FORMAT: 'json', HTTPD_LOG: 'debug' });
+    const entries = lines.map(line => JSON.parse(line) as Record<string, unknown>);
+    expect(entries).toEqual([
+      { level: 20, time: expect.any(Number), tag: 'app', msg: 'a detail' },
+      { level: 30, time: expect.any(Number), tag: 'app', msg: "Starting server on port: '80'" },
+      { level: 40, time: expect.any(Number), tag: 'app', msg: 'careful' },
+      { level: 50, time: expect.any(Number), tag: 'app', msg: 'broken: a\\x0d\\x0aI (1) app: forged' },
+    ]);
+  });
+});
+
+describe('a logger of a tag', () => {
+  test('writes to the logger that it is given, with its tag', () => {
+    const { logger, lines } = collectLog();
+    const log = espLog('ws_echo_server', logger);
+    log.debug('d');
+    log.info('i');
+    log.warn('w');
+    log.error('e');
+    expect(lines).toEqual(['D ws_echo_server: d', 'I ws_echo_server: i', 'W ws_echo_server: w', 'E ws_echo_server: e']);
+  });
+
+  test.each([
+    ['debug', true],
+    ['trace', true],
+    ['info', false],
+    ['silent', false],
+  ])('of level %s says %s to debugOn', (level, on) => {
+    expect(espLog('x', collectLog(level).logger).debugOn).toBe(on);
+  });
+
+  test('the server has one for each file of ESP-IDF', () => {
+    const { logger, lines } = collectLog();
+    for (const log of Object.values(httpdLogs(logger))) log.info('here');
+    expect(lines).toEqual(
+      ['httpd', 'httpd_sess', 'httpd_parse', 'httpd_txrx', 'httpd_uri', 'httpd_ws'].map(tag => `I ${tag}: here`),
+    );
+  });
+});
+
+describe("a peer's text in the log", () => {
+  test.each([
+    ['plain /path?x=1', 'plain /path?x=1'],
+    ['line\r\nbreak', 'line\\x0d\\x0abreak'],
+    ['\x1b[31mred', '\\x1b[31mred'],
+    ['nul\0', 'nul\\x00'],
+    ['del\x7f', 'del\\x7f'],
+    ['latin \xe9', 'latin \\xe9'],
+    ['snow \u2603', 'snow \\u2603'],
+    ['\u202eright to left', '\\u202eright to left'],
+    ['back\\slash \\x0d', 'back\\\\slash \\\\x0d'],
+    ['', ''],
+  ])('%j is shown as %s', (text, shown) => {
+    expect(escapeForLog(text)).toBe(shown);
+  });
+
+  test('any character comes out as printable ASCII, and no two texts look the same', () => {
+    const shown = new Set<string>();
+    for (let code = 0; code < 0x300; code++) {
+      const text = escapeForLog(String.fromCharCode(code));
+      expect(text).toMatch(/^[\x20-\x7e]+$/);
+      shown.add(text);
+    }
+    expect(shown.size).toBe(0x300);
+  });
+});
