@@ -69,8 +69,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     return this.core.config.maxRespHeaders;
   }
 
-  date(): string {
-    return this.core.date();
+  dateLine(): string {
+    return this.core.dateLine();
   }
 
   keepAlive(): boolean {

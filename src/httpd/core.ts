@@ -204,12 +204,12 @@ export class HttpdCore implements SessHost {
     }
   }
 
-  /** Now, in the form of RFC 9110 section 5.6.7; looked up once in a turn of the loop. */
-  date(): string {
+  /** A Date header for now (RFC 9110 section 6.6.1), with its line ending; looked up once in a turn of the loop. */
+  dateLine(): string {
     if (this.dateStale) {
       this.dateStale = false;
       const second = Math.floor(Date.now() / 1000);
-      if (second !== this.dateSecond) this.dateText = new Date(second * 1000).toUTCString();
+      if (second !== this.dateSecond) this.dateText = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
       this.dateSecond = second;
     }
     return this.dateText;

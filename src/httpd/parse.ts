@@ -75,6 +75,7 @@ export const NO_HEAD: RequestHead = {
 /** What follows the URI in a request line, then come the minor version and a line ending. */
 const VERSION = ' HTTP/1.';
 const VERSION_LEN = VERSION.length + 3;
+const USUAL_REST = ' HTTP/1.1\r\n';
 const REST_OF_LINE = /^ HTTP\/\d\.\d\r?\n$/;
 
 /** No method that llhttp knows, and no pair of empty lines before it, is longer. */
@@ -99,7 +100,8 @@ export class RequestParser {
   private used = false;
   /** Has the request line of a head that came in pieces ended? Looked for when lenient. */
   private lineEnded = false;
-  private parsed: RequestHead | undefined;
+  /** Filled anew for each request, so that a head costs no object. */
+  private readonly parsed: RequestHead = { ...NO_HEAD };
   /** Why the last failure was one. */
   reason = '';
 
@@ -198,11 +200,9 @@ export class RequestParser {
     this.llhttp.free();
   }
 
-  /** The head that `head()` has completed. */
+  /** The head that `head()` has completed; valid until it begins the next one. */
   take(): RequestHead {
-    const head = this.parsed as RequestHead;
-    this.parsed = undefined;
-    return head;
+    return this.parsed;
   }
 
   private execute(at: number, to: number, from: number): number {
@@ -244,14 +244,17 @@ export class RequestParser {
     this.urlFrom = this.urlTo = -1;
     this.lineEnded = false;
     if (urlTo - urlFrom > limits.maxUriLen) return this.uriTooLong();
-    const headersFrom = text.indexOf('\n', urlTo) + 1;
     const { minor, chunked, transferEncoding } = record;
-    if (text.indexOf(' ') !== urlFrom - 1 || !REST_OF_LINE.test(text.slice(urlTo, headersFrom)))
+    const headersFrom = text.indexOf('\n', urlTo) + 1;
+    const usual = text.startsWith(USUAL_REST, urlTo);
+    if (text.indexOf(' ') !== urlFrom - 1 || !(usual || REST_OF_LINE.test(text.slice(urlTo, headersFrom)))) {
       return this.badRequestLine();
-    const emptyLine = text.charCodeAt(text.length - 2) === 13 ? 2 : 1;
+    }
+    const emptyLine = text.charCodeAt(text.length - 2) === CR ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
-    if (!text.startsWith(VERSION, urlTo))
+    if (!usual && !text.startsWith(VERSION, urlTo)) {
       return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, 'a version that is not 1.x');
+    }
     if (minor > 1) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/1.${minor}`);
     if (inPieces || this.limits.lenientLineEndings) hosts = countHeader(text, headersFrom, 'host');
     if (minor === 1 && hosts !== 1) {
@@ -261,17 +264,16 @@ export class RequestParser {
     if (transferEncoding && (!chunked || minor === 0)) {
       return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding with HTTP/1.0, or not ending in chunked');
     }
-    this.parsed = {
-      method: record.method,
-      uri: text.slice(urlFrom, urlTo),
-      raw: text,
-      headers: text.slice(headersFrom),
-      http10: minor === 0,
-      keepAlive: record.keepAlive,
-      upgrade: record.upgrade,
-      contentLen: chunked ? undefined : record.contentLength,
-      hasBody: this.bodyOpen,
-    };
+    const { parsed } = this;
+    parsed.method = record.method;
+    parsed.uri = text.slice(urlFrom, urlTo);
+    parsed.raw = text;
+    parsed.headers = text.slice(headersFrom);
+    parsed.http10 = minor === 0;
+    parsed.keepAlive = record.keepAlive;
+    parsed.upgrade = record.upgrade;
+    parsed.contentLen = chunked ? undefined : record.contentLength;
+    parsed.hasBody = this.bodyOpen;
     return PARSE_DONE;
   }
 

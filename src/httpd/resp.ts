@@ -9,8 +9,8 @@ import { isFieldValue, isToken, listHas } from './headers.js';
 export interface ResponseHost {
   readonly sess: Sess;
   readonly maxRespHeaders: number;
-  /** Now, as a Date header gives it. */
-  date(): string;
+  /** A Date header for now, with its line ending. */
+  dateLine(): string;
   /** Will the connection be used again after this response? Asked when the head is sent. */
   keepAlive(): boolean;
   onHeadersSent(): void;
@@ -192,14 +192,13 @@ export class Response {
     const { status } = this;
     const toEnd = contentLen === undefined && this.http10;
     if (toEnd || !this.host.keepAlive()) this.closing = true;
-    let text = `HTTP/1.1 ${status}\r\n`;
-    if (hasContent(status)) {
-      text += `Content-Type: ${this.type}\r\n`;
-      if (contentLen !== undefined) text += `Content-Length: ${contentLen}\r\n`;
-      else if (!toEnd) text += 'Transfer-Encoding: chunked\r\n';
-    }
+    let text: string;
+    if (!hasContent(status)) text = `HTTP/1.1 ${status}\r\n`;
+    else if (contentLen !== undefined)
+      text = `HTTP/1.1 ${status}\r\nContent-Type: ${this.type}\r\nContent-Length: ${contentLen}\r\n`;
+    else text = `HTTP/1.1 ${status}\r\nContent-Type: ${this.type}\r\n${toEnd ? '' : 'Transfer-Encoding: chunked\r\n'}`;
     text += this.headers;
-    if (!this.hasDate) text += `Date: ${this.host.date()}\r\n`;
+    if (!this.hasDate) text += this.host.dateLine();
     if (this.offersUpgrade) return `${text}Connection: ${this.closing ? 'Upgrade, close' : 'Upgrade'}\r\n\r\n`;
     if (this.closing) return `${text}Connection: close\r\n\r\n`;
     return this.http10 ? `${text}Connection: keep-alive\r\n\r\n` : `${text}\r\n`;

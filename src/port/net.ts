@@ -13,6 +13,8 @@ import type { Listener, ListenOptions, Port, PortSocket, SocketHandler } from '.
 /** The most that waits in node:net for the kernel, so that the progress of a slow reader shows. */
 const SEND_MAX = 64 * 1024;
 
+/** Up to this length a Latin-1 string, which node:net copies on its stack, is cheaper than another Buffer. */
+const STRING_MAX = 2048;
 /** What a read takes at most. */
 const READ_SIZE = 64 * 1024;
 /** All sockets receive into this, one after the other. */
@@ -67,9 +69,13 @@ class NetSocket implements PortSocket {
       const start = end;
       end = Math.min(to, start + SEND_MAX);
       // libuv keeps a reference to what the kernel does not take at once, and these bytes are only borrowed
-      const copy = Buffer.allocUnsafe(end - start);
-      buf.copy(copy, 0, start, end);
-      this.sock.write(copy);
+      if (end - start <= STRING_MAX) {
+        this.sock.write(buf.toString('latin1', start, end), 'latin1');
+      } else {
+        const copy = Buffer.allocUnsafeSlow(end - start);
+        buf.copy(copy, 0, start, end);
+        this.sock.write(copy);
+      }
       if (this.sock.writableLength > 0) {
         this.blocked = true;
         this.sock.write('', error => this.unblock(error));

@@ -44,7 +44,7 @@ function setUp(options: Options = {}) {
   const host: ResponseHost = {
     sess,
     maxRespHeaders: options.maxRespHeaders ?? 8,
-    date: () => 'Thu, 01 Jan 1970 00:00:00 GMT',
+    dateLine: () => 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n',
     keepAlive: () => options.keepAlive ?? true,
     onHeadersSent: () => events.push('headers'),
     onSentData: len => events.push(`data ${len}`),
