@@ -28,7 +28,8 @@ export function parse(chunks: Iterable<Uint8Array | string>, limits: Partial<Par
   const step = (): boolean => {
     if (!parser.inBody) {
       const result = parser.head(input);
-      if (result === PARSE_DONE) outcome.requests.push({ head: { ...parser.take() }, body: '', complete: !parser.inBody });
+      if (result === PARSE_DONE)
+        outcome.requests.push({ head: { ...parser.take() }, body: '', complete: !parser.inBody });
       else if (result !== PARSE_MORE) outcome.error = result;
       return result === PARSE_DONE;
     }
