@@ -130,6 +130,10 @@ describe('what comes around a request is bounded too', () => {
     for (const n of [1, 2, 30, 60, 64, 65, 100, 200]) errorOf(make(n), { maxReqHdrLen: 64 });
   });
 
+  test('two blanks and a URI that is too long: 400, however it is cut', () => {
+    expect(errorOf(`GET  ${'/'.padEnd(21, 'u')} ${host}`, { maxUriLen: 20 })).toBe(HTTPD_400_BAD_REQUEST);
+  });
+
   test('a peer that sends nothing but blanks is refused', () => {
     for (const text of [' '.repeat(60_000), `GET${' '.repeat(60_000)}`, `GET /${' '.repeat(60_000)}`]) {
       const { error } = parse(pieces(Buffer.from(text), [1_000]), {});

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Listener } from '../../src/port/port.js';
 import { type MemConn, MemPort } from '../support/mem_port.js';
-import { type Peer, portContract, type Rig } from './contract.js';
+import { portContract } from './contract.js';
+import type { Peer, Rig } from './contract_support.js';
 
 function memRig(): Rig {
   const port = new MemPort();

@@ -3,7 +3,8 @@ import { netPort } from '../../src/port/net.js';
 import type { Listener, ListenOptions } from '../../src/port/port.js';
 import { RawClient } from '../support/raw_client.js';
 import { turn } from '../support/server.js';
-import { type Peer, portContract } from './contract.js';
+import { portContract } from './contract.js';
+import type { Peer } from './contract_support.js';
 
 const OPTIONS: ListenOptions = { port: 0, host: '127.0.0.1', backlog: 511, keepAlive: undefined };
 const clients: RawClient[] = [];
