@@ -243,13 +243,12 @@ export class RequestParser {
     this.partialLen = this.bodyLen = this.framing = 0;
     this.urlFrom = this.urlTo = -1;
     this.lineEnded = false;
+    if (text.indexOf(' ') !== urlFrom - 1) return this.badRequestLine();
     if (urlTo - urlFrom > limits.maxUriLen) return this.uriTooLong();
     const { minor, chunked, transferEncoding } = record;
     const headersFrom = text.indexOf('\n', urlTo) + 1;
     const usual = text.startsWith(USUAL_REST, urlTo);
-    if (text.indexOf(' ') !== urlFrom - 1 || !(usual || REST_OF_LINE.test(text.slice(urlTo, headersFrom)))) {
-      return this.badRequestLine();
-    }
+    if (!usual && !REST_OF_LINE.test(text.slice(urlTo, headersFrom))) return this.badRequestLine();
     const emptyLine = text.charCodeAt(text.length - 2) === CR ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
     if (!usual && !text.startsWith(VERSION, urlTo)) {

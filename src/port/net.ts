@@ -1,13 +1,16 @@
 /**
  * The select loop over node:net: works everywhere.
  *
- * A socket's own buffer is copied once into the receive buffer. node:net makes a Buffer and runs its stream machinery
- * for each read, unless a socket is made with `onread`, which it offers for clients only; `adopt` makes such a socket
- * of an accepted one, and does without where that is not possible.
+ * For each read node:net makes a Buffer and runs its stream machinery, unless a socket is made with `onread`, which it
+ * offers for clients only. So the listening handle's `onconnection`, which node:net does not document, is taken over,
+ * and sockets are made here; where it is not there, the server's own 'connection' event does the same at more cost.
  *
- * TCP keep-alive's interval and count are the system's: node:net sets the idle time only.
+ * What is read is copied once, into the receive buffer. TCP keep-alive's interval and count are the system's: node:net
+ * sets the idle time only.
  */
+
 import * as net from 'node:net';
+import { getSystemErrorName } from 'node:util';
 import type { Listener, ListenOptions, Port, PortSocket, SocketHandler } from './port.js';
 
 /** The most that waits in node:net for the kernel, so that the progress of a slow reader shows. */
@@ -26,18 +29,12 @@ type Owned = net.Socket & { [owner]: NetSocket };
 class NetSocket implements PortSocket {
   private handler: SocketHandler | undefined;
   private blocked = false;
-  private readonly sock: net.Socket;
-  /** Does data come through `onread`, and not as events? */
-  private readonly adopted: boolean;
-
   constructor(
-    accepted: net.Socket,
+    private readonly sock: net.Socket,
     private readonly receiveBuffer: () => Buffer,
   ) {
-    this.sock = adopt(accepted);
-    this.adopted = this.sock !== accepted;
-    (this.sock as Owned)[owner] = this;
-    this.sock.on('error', onError);
+    (sock as Owned)[owner] = this;
+    sock.on('error', ignore);
   }
 
   get remoteAddress(): string {
@@ -52,13 +49,17 @@ class NetSocket implements PortSocket {
     return this.blocked ? this.sock.writableLength : 0;
   }
 
-  /** From now on events reach `handler`. */
-  attach(handler: SocketHandler): void {
+  /**
+   * From now on events reach `handler`.
+   *
+   * @param events does data come as events, and not through `onread`?
+   */
+  attach(handler: SocketHandler, events: boolean): void {
     this.handler = handler;
     const { sock } = this;
     sock.on('end', onEnd);
     sock.on('close', onClose);
-    if (!this.adopted) sock.on('data', onData);
+    if (events) sock.on('data', onData);
     sock.resume();
   }
 
@@ -148,7 +149,7 @@ function onClose(this: net.Socket): void {
 }
 
 /** 'close' follows and carries the error; without a listener an 'error' event would end the process. */
-function onError(): void {}
+function ignore(): void {}
 
 /** Calls its callback with the socket as `this`. */
 const onread = {
@@ -159,13 +160,8 @@ const onread = {
   },
 };
 
-/** The same connection as a socket that reads into `readBuffer`; the accepted one itself if that can't be had. */
-function adopt(accepted: net.Socket): net.Socket {
-  const { _handle: handle } = accepted as { _handle?: object };
-  return handle === undefined || handle === null
-    ? accepted
-    : new net.Socket({ handle, allowHalfOpen: true, onread } as net.SocketConstructorOpts);
-}
+/** What node:net's servers have inside. */
+type Handle = { onconnection?: (status: number, client: object | undefined) => void };
 
 class NetListener implements Listener {
   constructor(private readonly server: net.Server) {}
@@ -185,22 +181,36 @@ class NetListener implements Listener {
 export const netPort: Port = {
   name: 'net',
   listen(options: ListenOptions, receiveBuffer, accept, onError): Promise<Listener> {
+    const keepAliveMs = (options.keepAlive?.idle ?? 0) * 1000;
     const server = net.createServer({
       allowHalfOpen: true,
-      pauseOnConnect: true,
       noDelay: true,
       keepAlive: options.keepAlive !== undefined,
-      keepAliveInitialDelay: (options.keepAlive?.idle ?? 0) * 1000,
+      keepAliveInitialDelay: keepAliveMs,
     });
-    server.on('connection', (accepted: net.Socket) => {
-      if (accepted.destroyed) return;
-      const socket = new NetSocket(accepted, receiveBuffer);
+    const take = (sock: net.Socket, events: boolean): void => {
+      const socket = new NetSocket(sock, receiveBuffer);
       const handler = accept(socket);
-      if (handler !== undefined) socket.attach(handler);
+      if (handler !== undefined) socket.attach(handler, events);
+    };
+    server.on('connection', (sock: net.Socket) => {
+      if (!sock.destroyed) take(sock, true);
     });
+    const takeOver = (): void => {
+      const { _handle: handle } = server as { _handle?: Handle };
+      if (typeof handle?.onconnection !== 'function') return;
+      handle.onconnection = (status, client) => {
+        if (client === undefined) return onError(new Error(`accept: ${getSystemErrorName(status)}`));
+        const sock = new net.Socket({ handle: client, allowHalfOpen: true, onread } as net.SocketConstructorOpts);
+        sock.setNoDelay(true);
+        if (options.keepAlive !== undefined) sock.setKeepAlive(true, keepAliveMs);
+        take(sock, false);
+      };
+    };
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ port: options.port, host: options.host, backlog: options.backlog }, () => {
+        takeOver();
         server.off('error', reject);
         server.on('error', onError);
         resolve(new NetListener(server));

@@ -4,7 +4,7 @@
  * The seam is bytes, not readiness: a loop that pushes (node:net, TLS), one that polls (epoll) and one that completes
  * (io_uring) can all stand behind it.
  *
- * Rules that every port keeps, and `test/contract` checks:
+ * Rules that every port keeps, and `test/port/contract.ts` checks:
  * - Received bytes lie at the start of the one receive buffer that the port was given. They are borrowed: whoever
  *   wants them after `onData` returns copies them.
  * - Callbacks come from the loop, never from within a call to the port.
