@@ -96,6 +96,13 @@ export class BodyReader {
     return (result === PARSE_MORE || result === PARSE_DONE) && this.dropped <= PURGE_MAX;
   }
 
+  /** The handler has ended: nobody waits any more. */
+  release(): void {
+    const { waiter } = this;
+    this.waiter = undefined;
+    waiter?.reject(new EspError(ESP_ERR_INVALID_STATE, 'the handler has ended without awaiting this recv'));
+  }
+
   /** Nothing has come in time. */
   timeOut(): void {
     this.fail(

@@ -5,6 +5,7 @@ import { describeThrown, ESP_FAIL, ESP_OK, EspError } from '../err.js';
 import { lendCtx, returnCtx } from '../sess/ctx.js';
 import type { Input } from '../sess/input.js';
 import type { Protocol, Sess } from '../sess/sess.js';
+import { isThenable } from '../thenable.js';
 import { BodyReader } from './body.js';
 import type { HttpdCore } from './core.js';
 import { findHeader, listHas, pathOf } from './headers.js';
@@ -142,6 +143,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     } else if (this.current !== undefined && !this.resp.begun) {
       this.core.logFailure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
       this.mustClose = true;
+      this.resp.discard();
       this.answerError(this.replaceRequest(this.current), HTTPD_500_INTERNAL_SERVER_ERROR);
     }
   }
@@ -228,6 +230,11 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     if (this.state !== 'handling' || (evenAsync && this.async)) this.close(reason);
   }
 
+  /** The application has taken bytes past the parser: where the next request begins is lost. */
+  loseFraming(): void {
+    this.mustClose = true;
+  }
+
   /** Another protocol goes on with this connection. @returns whether the session was to be closed soon */
   handOver(): boolean {
     this.step('upgrade');
@@ -272,6 +279,16 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     const { core } = this;
     const req = this.begin(head);
     core.onHead(this.sess.fd, head);
+    try {
+      this.route(head, req);
+    } catch (thrown) {
+      // an application's uriMatchFn
+      this.threw(req, thrown);
+    }
+  }
+
+  private route(head: RequestHead, req: HttpdReq): void {
+    const { core } = this;
     if (!isMethod(head.method)) return this.answerError(req, HTTPD_501_METHOD_NOT_IMPLEMENTED);
     const path = pathOf(head.uri);
     const route = core.findRoute(path, head.method);
@@ -333,6 +350,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     const { current, resp, nextStep } = this;
     if (failure !== undefined) this.core.logFailure(req, failure, 'warn');
     if (!current?.standsFor(req)) return;
+    this.body.release();
     if (!this.sess.open) {
       this.current = undefined;
       returnCtx(this.sess, current, this.core.onFreeFailure);
@@ -347,6 +365,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       const refused = nextStep !== undefined && thrown === undefined;
       const code = refused ? nextStep.refusal : (this.body.fault ?? HTTPD_500_INTERNAL_SERVER_ERROR);
       this.mustClose = true;
+      resp.discard();
       return this.answerError(this.replaceRequest(current), code);
     }
     this.current = undefined;
@@ -371,8 +390,4 @@ function needsLength(head: RequestHead): boolean {
   const { method, http10, headers } = head;
   const carriesBody = method === HTTP_POST || method === HTTP_PUT || method === HTTP_PATCH;
   return http10 && carriesBody && findHeader(headers, 'content-length') === undefined;
-}
-
-function isThenable(value: unknown): value is PromiseLike<number | undefined> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }

@@ -13,6 +13,7 @@ import { ReceiveBuffer } from '../sess/input.js';
 import { type Protocol, Sess, type SessHost } from '../sess/sess.js';
 import { SessTable } from '../sess/table.js';
 import { Outbox } from '../sess/tx.js';
+import { isThenable, watch } from '../thenable.js';
 import { HttpConn } from './conn.js';
 import { EventHub } from './events.js';
 import { eachHeader } from './headers.js';
@@ -161,12 +162,11 @@ export class HttpdCore implements SessHost {
       log.debug(`httpd_sess_delete: ${escapeForLog(reason)}; active sockets: ${this.sessions.size}`);
     }
     if (!(sess.protocol instanceof Refusal)) {
+      const onFailure = (thrown: unknown) => log.error(`httpd_sess_delete: close_fn failed: ${describeThrown(thrown)}`);
       try {
-        const result: unknown = this.config.closeFn?.(this.server, sess.fd);
-        if (result instanceof Promise)
-          result.catch(thrown => log.error(`httpd_sess_delete: close_fn failed: ${describeThrown(thrown)}`));
+        watch(this.config.closeFn?.(this.server, sess.fd), onFailure);
       } catch (thrown) {
-        log.error(`httpd_sess_delete: close_fn failed: ${describeThrown(thrown)}`);
+        onFailure(thrown);
       }
       this.events.emit('disconnected', sess.fd);
     }
@@ -194,14 +194,6 @@ export class HttpdCore implements SessHost {
   /** The fds of all sessions. */
   clientList(): number[] {
     return this.sessions.fds().filter(fd => !(this.sessions.get(fd)?.protocol instanceof Refusal));
-  }
-
-  freeGlobal(ctx: unknown, freeFn: ((ctx: unknown) => void) | undefined): void {
-    try {
-      if (ctx !== undefined && ctx !== null) freeFn?.(ctx);
-    } catch (thrown) {
-      this.onFreeFailure(thrown);
-    }
   }
 
   /** A Date header for now (RFC 9110 section 6.6.1), with its line ending; looked up once in a turn of the loop. */
@@ -374,8 +366,8 @@ export class HttpdCore implements SessHost {
     try {
       const result: unknown = openFn(this.server, fd);
       // it has to decide at once: what comes later can only be logged
-      if (result instanceof Promise) {
-        result.catch(thrown => this.logs.sess.error(`httpd_sess_new: open_fn failed: ${describeThrown(thrown)}`));
+      if (isThenable(result)) {
+        watch(result, thrown => this.logs.sess.error(`httpd_sess_new: open_fn failed: ${describeThrown(thrown)}`));
         return undefined;
       }
       return result === undefined || result === ESP_OK ? undefined : `it returned ${String(result)}`;

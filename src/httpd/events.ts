@@ -3,6 +3,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { invalidArg } from '../err.js';
+import { watch } from '../thenable.js';
 import type { HttpdErrCode } from './http_err.js';
 
 /** Payload of `data` and `sentData` (`esp_http_server_event_data`). */
@@ -90,8 +91,7 @@ export class EventHub {
     // one by one, so that a listener that throws takes the event from no other
     for (const listener of this.emitter.rawListeners(name)) {
       try {
-        const result: unknown = listener.call(this.emitter, payload);
-        if (result instanceof Promise) result.catch(this.onFailure);
+        watch(listener.call(this.emitter, payload), this.onFailure);
       } catch (thrown) {
         this.onFailure(thrown);
       }

@@ -116,9 +116,15 @@ export class HttpdReq {
 
   /** The whole body as UTF-8 text, at most `maxReqBodyLen` bytes. Fails as `recv` does. */
   async text(): Promise<string> {
-    const pieces: Buffer[] = [];
-    for await (const piece of this) pieces.push(piece);
-    return Buffer.concat(pieces).toString();
+    // what is announced is not allocated before it comes
+    let buf = Buffer.allocUnsafeSlow(Math.min(this.contentLen || CHUNK, CHUNK));
+    let len = 0;
+    for (;;) {
+      if (len === buf.length) buf = Buffer.concat([buf, Buffer.allocUnsafeSlow(len)]);
+      const n = await this.recv(buf.subarray(len));
+      if (n === 0) return buf.toString('utf8', 0, len);
+      len += n;
+    }
   }
 
   /** The whole body parsed as JSON. Fails as `recv` does, and with ESP_ERR_INVALID_ARG if it is not JSON. */
@@ -134,11 +140,17 @@ export class HttpdReq {
 
   /** The body in pieces, each a Buffer of its own. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+    let buf = Buffer.allocUnsafeSlow(CHUNK);
     for (;;) {
-      const buf = Buffer.allocUnsafeSlow(CHUNK);
       const n = await this.recv(buf);
       if (n === 0) return;
-      yield buf.subarray(0, n);
+      if (n * 2 < CHUNK) {
+        // a small piece must not keep all of the buffer in memory
+        yield Buffer.from(buf.subarray(0, n));
+      } else {
+        yield buf.subarray(0, n);
+        buf = Buffer.allocUnsafeSlow(CHUNK);
+      }
     }
   }
 

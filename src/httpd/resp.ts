@@ -59,14 +59,20 @@ export class Response {
 
   /** Gets ready for the response to another request. */
   reset(isHead: boolean, http10: boolean): void {
+    this.discard();
     this.phase = NONE;
+    this.closing = false;
+    this.isHead = isHead;
+    this.http10 = http10;
+  }
+
+  /** Forgets the status, type and headers that a handler has set. */
+  discard(): void {
     this.status = DEFAULT_STATUS;
     this.type = DEFAULT_TYPE;
     this.headers = '';
     this.headerCount = 0;
-    this.hasDate = this.offersUpgrade = this.closing = false;
-    this.isHead = isHead;
-    this.http10 = http10;
+    this.hasDate = this.offersUpgrade = false;
   }
 
   setStatus(status: string): void {

@@ -14,7 +14,7 @@ import {
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import { netPort } from '../port/net.js';
 import type { Listener, Port } from '../port/port.js';
-import { getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
+import { free, getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
 import { type Clock, systemClock } from '../sess/deadlines.js';
 import { HTTPD_SOCK_ERR_TIMEOUT } from '../sess/overrides.js';
 import type { FreeCtxFn, Sess } from '../sess/sess.js';
@@ -41,6 +41,8 @@ export interface ServerParts {
   readonly clock?: Clock;
 }
 
+/** The longest time, in ms, that a timer of Node.js can wait. */
+const TIMER_MAX = 2 ** 31 - 1;
 /** How long `stop` lets handlers go on, in seconds, unless it is told otherwise. */
 const GRACE = 5;
 
@@ -106,7 +108,7 @@ export class HttpdServer {
     const { grace = GRACE } = options ?? {};
     if (typeof options !== 'object') invalidArg('stop takes an object such as { grace: 5 }');
     if (typeof grace !== 'number' || !(grace >= 0)) invalidArg('grace must be a number of seconds from 0');
-    this.stopped ??= this.shutDown(grace * 1000);
+    this.stopped ??= this.shutDown(Math.min(grace * 1000, TIMER_MAX));
     return this.stopped;
   }
 
@@ -283,16 +285,22 @@ export class HttpdServer {
 
   /**
    * Takes bytes that a session has received and not looked at (`httpd_socket_recv` with MSG_DONTWAIT): in a receive
-   * override those that have just arrived, in a handler those behind its request.
+   * override those that have just arrived, in an HTTP handler those behind its request; the session is then closed
+   * behind the response.
    *
    * @returns how many, 0 if the peer has ended, `HTTPD_SOCK_ERR_TIMEOUT` if there are none now
-   * @throws EspError ESP_ERR_NOT_FOUND
+   * @throws EspError ESP_ERR_NOT_FOUND, ESP_ERR_INVALID_STATE for a WebSocket
    */
   socketRecv(fd: number, buf: Uint8Array): number {
     const sess = this.core.session(fd);
     if (!(buf instanceof Uint8Array)) invalidArg('socketRecv takes a Uint8Array');
-    const input = sess.overrides?.active ? sess.overrides.raw : sess.input;
+    const inOverride = sess.overrides?.active === true;
+    if (!inOverride && !(sess.protocol instanceof HttpConn)) {
+      throw new EspError(ESP_ERR_INVALID_STATE, `the session with fd ${fd} is a WebSocket; use wsRecvFrame`);
+    }
+    const input = inOverride && sess.overrides !== undefined ? sess.overrides.raw : sess.input;
     const n = input.take(buf);
+    if (n > 0 && !inOverride && sess.protocol instanceof HttpConn) sess.protocol.loseFraming();
     if (n > 0) return n;
     return sess.peerEnded ? 0 : HTTPD_SOCK_ERR_TIMEOUT;
   }
@@ -386,8 +394,8 @@ export class HttpdServer {
     core.deadlines.disarm();
     this.listener = undefined;
     const { globalUserCtx, globalUserCtxFreeFn, globalTransportCtx, globalTransportCtxFreeFn } = core.config;
-    core.freeGlobal(globalUserCtx, globalUserCtxFreeFn);
-    core.freeGlobal(globalTransportCtx, globalTransportCtxFreeFn);
+    free(globalUserCtx, globalUserCtxFreeFn, core.onFreeFailure);
+    free(globalTransportCtx, globalTransportCtxFreeFn, core.onFreeFailure);
     core.logs.httpd.debug('httpd_stop: server stopped');
     core.events.emit('stop');
   }

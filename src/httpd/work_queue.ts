@@ -2,6 +2,7 @@
  * Work that applications queue for the server's loop, after `httpd_queue_work()`.
  */
 import { ESP_FAIL, EspError } from '../err.js';
+import { watch } from '../thenable.js';
 
 /** A work: called with the argument that it was queued with. */
 export type WorkFn = (arg: unknown) => unknown;
@@ -48,8 +49,7 @@ export class WorkQueue {
     for (const { fn, arg } of works) {
       this.beforeWork();
       try {
-        const result = fn(arg);
-        if (result instanceof Promise) result.catch(this.onFailure);
+        watch(fn(arg), this.onFailure);
       } catch (thrown) {
         this.onFailure(thrown);
       }

@@ -91,6 +91,8 @@ export class FrameReceiver {
   /** Copies `n` bytes of a short frame's payload, from byte `skip` on, to the start of `target`. */
   copy(input: Input, skip: number, n: number, target: Uint8Array): void {
     if (n === 0) return;
+    if (this.pieces === undefined && input.length < skip + n)
+      throw new Error('internal error: a frame is not where it was');
     const source = this.pieces ?? input.first;
     const from = skip + (this.pieces === undefined ? input.firstAt : 0);
     if (n > LOOP_MAX) target.set(source.subarray(from, from + n));

@@ -15,6 +15,7 @@ import {
 import type { TagLog } from '../log.js';
 import type { Input } from '../sess/input.js';
 import type { CtxHolder, Protocol, Sess } from '../sess/sess.js';
+import { isThenable } from '../thenable.js';
 import { closePayload, FAIL, type Failure, parseClose, WS_CLOSE_GOING_AWAY, WS_CLOSE_NO_STATUS } from './close.js';
 import {
   HTTPD_WS_TYPE_CLOSE,
@@ -226,7 +227,7 @@ export class WsConn implements Protocol {
   /** The handler has ended. */
   private onCodeEnded(): void {
     this.busy = false;
-    this.waiter = undefined;
+    this.settle(new EspError(ESP_ERR_INVALID_STATE, 'the handler has ended without awaiting this call'));
     this.host.onHandlerDone(this.sess, this.req);
     if (this.hasFrame) this.recv.release(this.sess.input);
     this.hasFrame = false;
@@ -396,8 +397,4 @@ export class WsConn implements Protocol {
     this.timed = on;
     this.sess.setDeadline(on ? this.host.recvWaitMs : 0);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }

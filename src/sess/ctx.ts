@@ -1,16 +1,17 @@
 /**
  * Contexts of a session, after the rules of httpd_sess.c and httpd_parse.c. Each is freed exactly once.
  */
+import { watch } from '../thenable.js';
 import type { CtxHolder, FreeCtxFn, Sess } from './sess.js';
 
 /** Gets what a free function threw. */
 export type OnFreeFailure = (thrown: unknown) => void;
 
-function free(ctx: unknown, freeFn: FreeCtxFn | undefined, onFailure: OnFreeFailure): void {
+/** Frees a context, if there is one and a function to do it. */
+export function free(ctx: unknown, freeFn: FreeCtxFn | undefined, onFailure: OnFreeFailure): void {
   if (ctx === undefined || ctx === null || freeFn === undefined) return;
   try {
-    const result: unknown = freeFn(ctx);
-    if (result instanceof Promise) result.catch(onFailure);
+    watch(freeFn(ctx), onFailure);
   } catch (thrown) {
     onFailure(thrown);
   }

@@ -40,6 +40,8 @@ const TICK_MAX = 1000;
 export class Deadlines {
   private stop: (() => void) | undefined;
   private readonly tick: number;
+  /** Has a deadline been set since the sweep began? It may belong to a session that the sweep has passed. */
+  private armed = false;
 
   /**
    * @param timeouts all timeouts in use, in ms; they set the pace
@@ -56,6 +58,7 @@ export class Deadlines {
 
   /** Is called whenever a session sets a deadline. */
   arm(): void {
+    this.armed = true;
     this.stop ??= this.clock.every(this.tick, () => this.sweep());
   }
 
@@ -68,7 +71,8 @@ export class Deadlines {
   private sweep(): void {
     const now = this.clock.now();
     let remaining = false;
+    this.armed = false;
     for (const timed of this.all) if (timed.sweep(now)) remaining = true;
-    if (!remaining) this.disarm();
+    if (!remaining && !this.armed) this.disarm();
   }
 }
