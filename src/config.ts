@@ -30,7 +30,10 @@ export interface HttpdConfig {
   lruPurgeEnable: boolean;
   /** How long a request's head may take in all, and how long `recv` and an unfinished WebSocket frame wait for more. Default 5. */
   recvWaitTimeout: number;
-  /** How long a send may make no progress before the session ends. Default 5. */
+  /**
+   * How long a send may make no progress before the session ends. Default 60, ESP-IDF 5. The system shows progress in
+   * steps of up to some megabytes, so this is a floor on the speed of a reader too.
+   */
   sendWaitTimeout: number;
   /** How long a session may be open without a request; 0 is for ever, as ESP-IDF has it. Default 60. */
   idleTimeout: number;
@@ -95,7 +98,7 @@ export function httpdDefaultConfig(): HttpdConfig {
     maxReqBodyLen: 16 * 1024 * 1024,
     lruPurgeEnable: false,
     recvWaitTimeout: 5,
-    sendWaitTimeout: 5,
+    sendWaitTimeout: 60,
     idleTimeout: 60,
     handlerTimeout: 120,
     keepAliveEnable: false,
@@ -134,6 +137,7 @@ export function httpdEsp32Config(): HttpdConfig {
     maxRespHeaders: 8,
     maxReqHdrLen: 1_024,
     maxUriLen: 512,
+    sendWaitTimeout: 5,
     idleTimeout: 0,
     handlerTimeout: 0,
     maxWorkQueue: 6,

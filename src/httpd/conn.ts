@@ -126,7 +126,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   onPeerEnd(): void {
-    if (this.state !== 'handling') return this.close('closed by the peer');
+    if (this.state !== 'handling' || this.resp.complete) return this.close('closed by the peer');
     // it may still want the answer
     this.mustClose = true;
     if (this.body.open) this.body.abort('the client left before the end of the body');
@@ -191,20 +191,19 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
    */
   invoke(req: HttpdReq, code: (req: HttpdReq) => HandlerResult, nextStep?: NextStep): void {
     this.nextStep = nextStep;
+    let result: unknown;
     try {
-      const result = code(req);
-      if (isThenable(result)) {
-        if (!this.body.waiting) this.waitForHandler();
-        result.then(
-          value => this.returned(req, value),
-          thrown => this.threw(req, thrown),
-        );
-      } else {
-        this.returned(req, result);
-      }
+      result = code(req);
     } catch (thrown) {
-      this.threw(req, thrown);
+      return this.threw(req, thrown);
     }
+    if (!isThenable(result)) return this.returned(req, result);
+    if (!this.body.waiting) this.waitForHandler();
+    const { sess } = this;
+    result.then(
+      value => sess.guard(() => this.returned(req, value)),
+      thrown => sess.guard(() => this.threw(req, thrown)),
+    );
   }
 
   /** Answers a request with an error, through its handler. */
@@ -233,6 +232,13 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   /** The application has taken bytes past the parser: where the next request begins is lost. */
   loseFraming(): void {
     this.mustClose = true;
+  }
+
+  /** The session has ended before its request did. */
+  abandon(): void {
+    const { current } = this;
+    this.current = undefined;
+    if (current !== undefined) returnCtx(this.sess, current, this.core.onFreeFailure);
   }
 
   /** Another protocol goes on with this connection. @returns whether the session was to be closed soon */
@@ -351,11 +357,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     if (failure !== undefined) this.core.logFailure(req, failure, 'warn');
     if (!current?.standsFor(req)) return;
     this.body.release();
-    if (!this.sess.open) {
-      this.current = undefined;
-      returnCtx(this.sess, current, this.core.onFreeFailure);
-      return;
-    }
+    if (!this.sess.open) return this.abandon();
     returnCtx(this.sess, current, this.core.onFreeFailure);
     this.nextStep = undefined;
     if (!resp.begun) {

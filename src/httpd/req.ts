@@ -203,7 +203,7 @@ export class HttpdReq {
 
   /**
    * Lets the handler return without an answer (`httpd_req_async_handler_begin`): the copy answers later, and must be
-   * ended with `asyncHandlerComplete()`. From now on only the copy can answer.
+   * ended with `asyncHandlerComplete()`. From now on only the copy can answer, and hold the session's context.
    */
   asyncHandlerBegin(): HttpdReq {
     return this.live('asyncHandlerBegin').beginAsync(this);

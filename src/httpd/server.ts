@@ -251,7 +251,8 @@ export class HttpdServer {
     checkFunction(fn, 'an override');
     const overrides = sess.override();
     overrides.send = fn && (buf => fn(this, fd, buf, 0));
-    sess.tx.sock = fn === undefined ? sess.sock : overrides.sink;
+    if (fn === undefined) sess.tx.sendThrough(sess.sock, false);
+    else sess.tx.sendThrough(overrides.sink, true);
   }
 
   /**

@@ -39,6 +39,8 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
     conn.resp.switchProtocols(
       `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${outcome.accept}\r\n${protocol}`,
     );
+    // a listener for 'headersSent' may have ended the session
+    if (!sess.open) return conn.abandon();
     const ws = new WsConn(sess, served, wsHostOf(core, route));
     sess.protocol = ws;
     const leaving = conn.handOver();

@@ -166,7 +166,7 @@ export class WsConn implements Protocol {
       );
     }
     // a Close does not depend on what a slow reader has left
-    if (!isClose && !this.sess.admit(!pkt.fragmented)) return RESOLVED;
+    if ((!isClose || !this.sess.open) && !this.sess.admit(!pkt.fragmented)) return RESOLVED;
     writeFrame(this.sess.tx, isFinal(pkt), pkt.type, payload);
     this.host.onSentData(this.sess, payload.length);
     if (isClose) this.closeIsOut();
@@ -189,18 +189,20 @@ export class WsConn implements Protocol {
   /** Runs application code for this WebSocket, by default its handler; frames wait until it has ended. */
   call(code?: () => unknown): void {
     this.busy = true;
+    let result: unknown;
     try {
-      const result = code === undefined ? this.host.callHandler(this.sess, this.req) : code();
-      if (isThenable(result)) {
-        // made once, and only where a handler is asynchronous
-        this.continuations ??= { ok: value => this.onResult(value), failed: thrown => this.onThrow(thrown) };
-        result.then(this.continuations.ok, this.continuations.failed);
-      } else {
-        this.onResult(result);
-      }
+      result = code === undefined ? this.host.callHandler(this.sess, this.req) : code();
     } catch (thrown) {
-      this.onThrow(thrown);
+      return this.onThrow(thrown);
     }
+    if (!isThenable(result)) return this.onResult(result);
+    const { sess } = this;
+    // made once, and only where a handler is asynchronous
+    this.continuations ??= {
+      ok: value => sess.guard(() => this.onResult(value)),
+      failed: thrown => sess.guard(() => this.onThrow(thrown)),
+    };
+    result.then(this.continuations.ok, this.continuations.failed);
   }
 
   /** A Close frame has been sent before the handshake was complete. */

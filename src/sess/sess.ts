@@ -291,6 +291,15 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     if (this.input.length > 0 && !this.pumping && !this.txFull) this.pump();
   }
 
+  /** Runs what a promise goes on with: what it throws ends the session, and not the process. */
+  guard(code: () => void): void {
+    try {
+      code();
+    } catch (thrown) {
+      this.fault(thrown);
+    }
+  }
+
   onTxFault(thrown: unknown): void {
     this.fault(thrown);
   }

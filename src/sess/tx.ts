@@ -103,6 +103,12 @@ class Backlog {
     return sum;
   }
 
+  /** Puts what came later behind. */
+  append(later: Backlog): void {
+    const last = later.blocks.length - 1;
+    for (const [i, block] of later.blocks.entries()) this.add(block, i === last ? later.used : block.length);
+  }
+
   get empty(): boolean {
     return this.blocks.length === 0;
   }
@@ -138,10 +144,14 @@ export class TxQueue {
   private backlog: Backlog | undefined;
   private dirty = false;
   private blocked = false;
+  private cleared = false;
+  /** Do bytes go through application code, which may send in turn? */
+  private diverted = false;
+  private sending = false;
 
   constructor(
     /** Where the bytes go. */
-    public sock: Pick<PortSocket, 'send' | 'pending'>,
+    private sock: Pick<PortSocket, 'send' | 'pending'>,
     private readonly outbox: Outbox,
     private readonly owner: TxOwner,
   ) {}
@@ -213,23 +223,45 @@ export class TxQueue {
   /** Sends as much as the socket takes; the rest waits for `onWritable`. */
   flush(): void {
     this.dirty = false;
-    if (this.blocked || this.queued === 0) {
+    if (this.blocked || this.queued === 0 || this.sending) {
       this.spill();
       return;
     }
-    const before = this.queued;
-    if (this.backlog !== undefined) this.spill();
+    // the slab may be used anew while application code looks at the bytes
+    if (this.backlog !== undefined || this.diverted) this.spill();
+    const total = this.queued;
+    let sent: number;
     if (this.backlog !== undefined) {
-      this.queued -= this.backlog.sendTo(this.sock, before);
-      if (this.backlog.empty) this.backlog = undefined;
+      sent = this.sendBacklog(this.backlog);
     } else {
-      const sent = this.sock.send(this.outbox.slab, this.from, this.to);
+      sent = this.sock.send(this.outbox.slab, this.from, this.to);
       this.from += sent;
-      this.queued -= sent;
       this.spill();
     }
-    this.blocked = this.queued > 0 || this.sock.pending > 0;
-    this.owner.onTxProgress(before - this.queued, this.blocked);
+    if (this.cleared) return;
+    this.queued -= sent;
+    this.blocked = sent < total || this.sock.pending > 0;
+    this.owner.onTxProgress(sent, this.blocked);
+  }
+
+  /** From now on bytes go through `sock`; `diverted` if that is application code. */
+  sendThrough(sock: Pick<PortSocket, 'send' | 'pending'>, diverted: boolean): void {
+    this.sock = sock;
+    this.diverted = diverted;
+  }
+
+  private sendBacklog(backlog: Backlog): number {
+    this.backlog = undefined;
+    this.sending = true;
+    try {
+      return backlog.sendTo(this.sock, this.queued);
+    } finally {
+      this.sending = false;
+      if (!backlog.empty && !this.cleared) {
+        if (this.backlog !== undefined) backlog.append(this.backlog);
+        this.backlog = backlog;
+      }
+    }
   }
 
   /** The socket takes bytes again. */
@@ -243,7 +275,7 @@ export class TxQueue {
   clear(): void {
     this.backlog = undefined;
     this.from = this.to = this.queued = 0;
-    this.blocked = true;
+    this.blocked = this.cleared = true;
   }
 
   /** Moves this turn's bytes from the slab to memory of their own, so that the slab can be used anew. */

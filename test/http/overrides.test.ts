@@ -279,7 +279,8 @@ describe('socketSend and socketRecv', () => {
     client.send(`${request('GET /')}raw-bytes`);
     expect(await outcome.promise).toEqual(['raw-b', 'ytes', HTTPD_SOCK_ERR_TIMEOUT]);
     expect((await client.readResponse()).text).toBe('ok');
-    expect((await client.send(request('GET /')).readResponse()).text).toBe('ok');
+    // where the next request would begin is not known any more
+    await client.closed();
   });
 
   test('socketRecv gives 0 when the peer has ended', async () => {
