@@ -47,5 +47,5 @@ export const CASES: readonly Case[] = [
   { ...echo, name: 'echo', title: 'WebSocket echo, 32 B', conns: 50, depth: 1, size: 32, atLeast: 1.2 },
   { ...echo, name: 'echo-16', title: 'WebSocket echo, 32 B, 16 in flight', conns: 50, depth: 16, size: 32, atLeast: 6 },
   { ...echo, name: 'echo-64k', title: 'WebSocket echo, 64 KiB', conns: 10, depth: 1, size: 65_536, atLeast: undefined },
-  { kind: 'memory', peer: 'ws', name: 'idle', title: 'idle WebSocket', warmup: 2_000, conns: 5_000, atMost: 0.6 },
+  { kind: 'memory', peer: 'ws', name: 'idle', title: 'idle WebSocket', warmup: 500, conns: 9_000, atMost: 0.6 },
 ];

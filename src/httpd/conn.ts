@@ -24,6 +24,7 @@ import { HTTP_HEAD, HTTP_PATCH, HTTP_POST, HTTP_PUT, isMethod } from './methods.
 import { NO_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
 import { type HandlerResult, HttpdReq, type ReqOwner } from './req.js';
 import { Response, type ResponseHost } from './resp.js';
+import type { Route } from './route.js';
 import { beginUpgrade } from './upgrade.js';
 
 /** What comes next when the handler has ended, and there is no response yet. */
@@ -104,7 +105,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     while (this.sess.open && !this.sess.txFull && input.from < input.to) {
       switch (this.state) {
         case 'idle':
-          this.core.logNewRequest(this.sess.fd, input.to - input.from);
+          this.core.story.newRequest(this.sess.fd, input.to - input.from);
           this.parseHead(input);
           break;
         case 'head':
@@ -141,7 +142,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       this.body.timeOut();
       this.waitForHandler();
     } else if (this.current !== undefined && !this.resp.begun) {
-      this.core.logFailure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
+      this.core.story.failure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
       this.mustClose = true;
       this.resp.discard();
       this.answerError(this.replaceRequest(this.current), HTTPD_500_INTERNAL_SERVER_ERROR);
@@ -231,7 +232,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   /** The application has taken bytes past the parser: where the next request begins is lost. */
   loseFraming(): void {
-    this.mustClose = true;
+    if (this.state === 'handling') this.mustClose = true;
+    else this.close('bytes were taken past the parser');
   }
 
   /** The session has ended before its request did. */
@@ -284,26 +286,28 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private dispatch(head: RequestHead): void {
     const { core } = this;
     const req = this.begin(head);
-    core.onHead(this.sess.fd, head);
-    try {
-      this.route(head, req);
-    } catch (thrown) {
-      // an application's uriMatchFn
-      this.threw(req, thrown);
-    }
-  }
-
-  private route(head: RequestHead, req: HttpdReq): void {
-    const { core } = this;
+    core.events.emit('header', this.sess.fd);
+    core.story.head(head);
     if (!isMethod(head.method)) return this.answerError(req, HTTPD_501_METHOD_NOT_IMPLEMENTED);
     const path = pathOf(head.uri);
-    const route = core.findRoute(path, head.method);
-    if (route === undefined) {
-      const allow = core.uris.allow(path);
-      if (allow === undefined) return this.answerError(req, HTTPD_404_NOT_FOUND);
-      this.resp.setHeader('Allow', allow);
-      return this.answerError(req, HTTPD_405_METHOD_NOT_ALLOWED);
+    let route: Route | undefined;
+    let allow: string | undefined;
+    try {
+      route = core.uris.find(path, head.method);
+      if (route === undefined) allow = core.uris.allow(path);
+    } catch (thrown) {
+      // an application's uriMatchFn
+      return this.threw(req, thrown);
     }
+    core.story.found(path, head.method, route, () => core.uris.list().indexOf(route as Route));
+    if (route !== undefined) return this.serve(route, head, req);
+    if (allow === undefined) return this.answerError(req, HTTPD_404_NOT_FOUND);
+    this.resp.setHeader('Allow', allow);
+    this.answerError(req, HTTPD_405_METHOD_NOT_ALLOWED);
+  }
+
+  private serve(route: Route, head: RequestHead, req: HttpdReq): void {
+    const { core } = this;
     req.userCtx = route.userCtx;
     if (needsLength(head)) return this.answerError(req, HTTPD_411_LENGTH_REQUIRED);
     if ((head.contentLen ?? 0) > core.config.maxReqBodyLen) {
@@ -329,7 +333,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   /** The request can't be read: answers, and closes whatever the error's handler says. */
   private refuse(code: HttpdErrCode, reason: string): void {
-    this.core.logRefusal(code, reason);
+    this.core.story.refusal(code, reason);
     const req = this.begin(NO_HEAD);
     this.mustClose = true;
     this.answerError(req, code);
@@ -354,7 +358,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   /** A handler has ended, well or not: makes sure that the client gets an answer, and goes on. */
   private settle(req: HttpdReq, failure: string | undefined, thrown?: unknown): void {
     const { current, resp, nextStep } = this;
-    if (failure !== undefined) this.core.logFailure(req, failure, 'warn');
+    if (failure !== undefined) this.core.story.failure(req, failure, 'warn');
     if (!current?.standsFor(req)) return;
     this.body.release();
     if (!this.sess.open) return this.abandon();
@@ -363,7 +367,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     if (!resp.begun) {
       if (failure === undefined && nextStep !== undefined) return nextStep.go();
       if (failure === undefined)
-        this.core.logFailure(req, 'it has not answered: call respSend, or asyncHandlerBegin', 'error');
+        this.core.story.failure(req, 'it has not answered: call respSend, or asyncHandlerBegin', 'error');
       const refused = nextStep !== undefined && thrown === undefined;
       const code = refused ? nextStep.refusal : (this.body.fault ?? HTTPD_500_INTERNAL_SERVER_ERROR);
       this.mustClose = true;
@@ -372,7 +376,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     }
     this.current = undefined;
     if (!resp.complete) {
-      this.core.logFailure(req, 'it ended before its response did', 'error');
+      this.core.story.failure(req, 'it ended before its response did', 'error');
       return this.close('a response was left incomplete');
     }
     if (failure !== undefined || resp.closing || !this.keepAlive()) return this.close('closed behind a response');
@@ -382,7 +386,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     } else {
       this.becomeIdle();
     }
-    this.core.logDone();
+    this.core.story.done();
     this.sess.pump();
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The inside of a server: what its sessions, connections and WebSockets share, the accept policy, and the log of each
- * step in ESP-IDF's words. `server.ts` is its outside.
+ * The inside of a server: what its sessions, connections and WebSockets share, and who is let in. `server.ts` is its
+ * outside.
  */
 import type { HttpdConfig } from '../config.js';
 import { describeThrown, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
@@ -16,11 +16,10 @@ import { Outbox } from '../sess/tx.js';
 import { isThenable, watch } from '../thenable.js';
 import { HttpConn } from './conn.js';
 import { EventHub } from './events.js';
-import { eachHeader } from './headers.js';
-import { errorText, type HttpdErrCode } from './http_err.js';
-import { RECV_SIZE, receiveBuffer } from './llhttp.js';
-import { methodName } from './methods.js';
-import type { ParseLimits, RequestHead } from './parse.js';
+import type { HttpdErrCode } from './http_err.js';
+import { receiveBuffer } from './llhttp.js';
+import { LogStory } from './log_story.js';
+import type { ParseLimits } from './parse.js';
 import type { HandlerResult, HttpdReq } from './req.js';
 import type { Route } from './route.js';
 import type { HttpdServer } from './server.js';
@@ -49,6 +48,7 @@ const FULL = Buffer.from(
 
 export class HttpdCore implements SessHost {
   readonly logs: HttpdLogs;
+  readonly story: LogStory;
   readonly events: EventHub;
   readonly uris: UriTable<Route>;
   readonly errHandlers: (ErrHandler | undefined)[] = [];
@@ -72,8 +72,6 @@ export class HttpdCore implements SessHost {
   private dateSecond = 0;
   private dateText = '';
   private dateStale = true;
-  /** Is the loop about to wait? */
-  private idle = true;
 
   constructor(
     readonly config: HttpdConfig,
@@ -82,6 +80,7 @@ export class HttpdCore implements SessHost {
   ) {
     const ms = (seconds: number) => seconds * 1000;
     this.logs = httpdLogs(config.logger);
+    this.story = new LogStory(this.logs, () => this.sessions.maxFd);
     this.events = new EventHub(thrown => {
       this.logs.httpd.error(`esp_http_server_dispatch_event: a listener failed: ${describeThrown(thrown)}`);
     });
@@ -97,7 +96,7 @@ export class HttpdCore implements SessHost {
     this.txOverflow = config.txOverflow;
     this.outbox = new Outbox(() => {
       this.dateStale = true;
-      this.logWait();
+      this.story.wait();
     });
     const timeouts = [this.recvWaitMs, this.sendWaitMs, this.idleMs, this.handlerMs, this.lingerMs];
     this.deadlines = new Deadlines(clock, timeouts, this.sessions);
@@ -139,7 +138,7 @@ export class HttpdCore implements SessHost {
     this.events.emit('connected', sess.fd);
     if (log.debugOn) {
       log.debug('httpd_accept_conn: complete');
-      this.logTurn();
+      this.story.turn();
     }
     return sess.ended ? undefined : sess;
   }
@@ -184,11 +183,17 @@ export class HttpdCore implements SessHost {
    * @throws EspError ESP_ERR_NOT_FOUND
    */
   session(fd: number): Sess {
-    const sess = this.sessions.get(fd);
-    if (sess === undefined || sess.protocol instanceof Refusal) {
+    const sess = this.find(fd);
+    if (sess === undefined) {
       throw new EspError(ESP_ERR_NOT_FOUND, `no session has fd ${String(fd)}: it has ended, or never was`);
     }
     return sess;
+  }
+
+  /** The same, or undefined. */
+  find(fd: number): Sess | undefined {
+    const sess = this.sessions.get(fd);
+    return sess?.protocol instanceof Refusal ? undefined : sess;
   }
 
   /** The fds of all sessions. */
@@ -205,124 +210,6 @@ export class HttpdCore implements SessHost {
       this.dateSecond = second;
     }
     return this.dateText;
-  }
-
-  findRoute(path: string, method: number): Route | undefined {
-    const { uri: log } = this.logs;
-    const route = this.uris.find(path, method);
-    if (log.debugOn) {
-      log.debug(`httpd_uri: request for ${escapeForLog(path)} with type ${method}`);
-      if (route !== undefined) log.debug(`httpd_find_uri_handler: [${this.uris.list().indexOf(route)}] = ${route.uri}`);
-    }
-    if (route === undefined) log.warn(`httpd_uri: no handler for ${methodName(method)} '${escapeForLog(path)}'`);
-    return route;
-  }
-
-  /** The first bytes of a request have come. */
-  logNewRequest(fd: number, len: number): void {
-    const { httpd, sess, parse } = this.logs;
-    if (!httpd.debugOn) return;
-    httpd.debug(`httpd_server: processing socket ${fd}`);
-    sess.debug('httpd_sess_process: httpd_req_new');
-    parse.debug('httpd_req_new: New request, has WS? No, sd->ws_handler valid? No, sd->ws_close? No');
-    this.logReceived(len);
-    parse.debug(`read_block: received HTTP request block size = ${len}`);
-    this.logTurn();
-  }
-
-  /** The head of a request is complete. */
-  onHead(fd: number, head: RequestHead): void {
-    this.events.emit('header', fd);
-    const { parse: log } = this.logs;
-    if (!log.debugOn) return;
-    const uri = escapeForLog(head.uri);
-    log.debug('cb_url: message begin');
-    log.debug(`cb_url: processing url = ${uri}`);
-    log.debug(`verify_url: received URI = ${uri}`);
-    log.debug('cb_header_field: headers begin');
-    for (const [name, value] of eachHeader(head.headers)) {
-      log.debug(`cb_header_field: processing field = ${escapeForLog(name)}`);
-      log.debug(`cb_header_value: processing value = ${escapeForLog(value)}`);
-    }
-    log.debug(`cb_headers_complete: bytes read     = ${head.raw.length}`);
-    log.debug(`cb_headers_complete: content length = ${head.contentLen ?? 'chunked'}`);
-    if (head.upgrade) log.debug('cb_headers_complete: Got an upgrade request');
-    log.debug('pause_parsing: paused');
-    if (!head.hasBody) log.debug('cb_no_body: message complete');
-    log.debug('httpd_parse_req: parsing complete');
-  }
-
-  /** A WebSocket frame begins. */
-  onFrame(fd: number, firstByte: number, len: number): void {
-    this.events.emitData('data', fd, len);
-    const { httpd, sess, parse, ws } = this.logs;
-    if (!ws.debugOn) return;
-    httpd.debug(`httpd_server: processing socket ${fd}`);
-    sess.debug('httpd_sess_process: httpd_req_new');
-    parse.debug('httpd_req_new: New request, has WS? Yes, sd->ws_handler valid? Yes, sd->ws_close? No');
-    parse.debug('httpd_req_new: New WS request from existing socket');
-    this.logReceived(len);
-    ws.debug(
-      `httpd_ws_get_frame_type: First byte received: 0x${firstByte.toString(16).toUpperCase().padStart(2, '0')}`,
-    );
-    this.logTurn();
-  }
-
-  /** A request, or a frame, has been handled. */
-  logDone(): void {
-    const { sess } = this.logs;
-    if (!sess.debugOn) return;
-    sess.debug('httpd_sess_process: httpd_req_delete');
-    sess.debug('httpd_sess_process: success');
-  }
-
-  /** A handler has failed. */
-  logFailure(req: HttpdReq, why: string, level: 'warn' | 'error'): void {
-    const route = `${methodName(req.method)} '${escapeForLog(req.uri)}'`;
-    this.logs.uri[level](`httpd_uri: uri handler execution failed: ${route}: ${escapeForLog(why)}`);
-  }
-
-  /** A request could not be read. */
-  logRefusal(code: HttpdErrCode, reason: string): void {
-    this.logs.parse.warn(`parse_block: ${errorText(code)[0]}: ${escapeForLog(reason)}`);
-  }
-
-  logStart(): void {
-    const { httpd } = this.logs;
-    if (!httpd.debugOn) return;
-    httpd.debug('httpd_thread: web server started');
-    this.idle = false;
-    this.logWait();
-  }
-
-  /** A work of the queue is about to run. */
-  logWork(): void {
-    const { httpd } = this.logs;
-    if (!httpd.debugOn) return;
-    httpd.debug('httpd_server: processing ctrl message');
-    httpd.debug('httpd_process_ctrl_msg: work');
-    this.logTurn();
-  }
-
-  /** The server waits for its sockets; only the first time in a row is worth a line. */
-  logWait(): void {
-    const { httpd } = this.logs;
-    if (!httpd.debugOn || this.idle) return;
-    this.idle = true;
-    httpd.debug(`httpd_server: doing select maxfd+1 = ${this.sessions.maxFd + 1}`);
-  }
-
-  /** Something happens in this turn of the loop: when it ends, the server waits again. */
-  logTurn(): void {
-    if (!this.idle) return;
-    this.idle = false;
-    setImmediate(() => this.logWait());
-  }
-
-  private logReceived(len: number): void {
-    const { txrx } = this.logs;
-    txrx.debug(`httpd_recv_with_opt: requested length = ${RECV_SIZE}`);
-    txrx.debug(`httpd_recv_with_opt: received length = ${len}`);
   }
 
   private open(sock: PortSocket, protocol: (sess: Sess) => Protocol): Sess {

@@ -106,8 +106,8 @@ export class HttpdReq {
    *   is longer than `maxReqBodyLen`, ESP_ERR_HTTPD_INVALID_REQ if its framing is broken, ESP_FAIL if the client left
    */
   recv(buf: Uint8Array): Promise<number> {
-    if (!(buf instanceof Uint8Array) || buf.length === 0) invalidArg('recv needs a Uint8Array with room for a byte');
     try {
+      if (!(buf instanceof Uint8Array) || buf.length === 0) invalidArg('recv needs a Uint8Array with room for a byte');
       return this.live('recv').recvBody(buf);
     } catch (error) {
       return rejected(error);
@@ -197,7 +197,7 @@ export class HttpdReq {
    * @returns what the handler is to return in turn
    */
   handleErr(code: HttpdErrCode): HandlerResult {
-    if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
+    if (!isErrCode(code)) throw notAnErrCode(code);
     return this.live('handleErr').handleErr(this, code);
   }
 
@@ -273,16 +273,14 @@ export class HttpdReq {
 
   /** Answers with an error page (`httpd_resp_send_err`); `message` replaces its body and is sent as HTML. */
   respSendErr(code: HttpdErrCode, message?: string): Promise<void> {
-    if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
+    if (!isErrCode(code)) return rejected(notAnErrCode(code));
     const [status, sentence] = errorText(code);
-    checkMessage(message);
-    return this.sendErrorPage(status, message ?? sentence, message === undefined, code);
+    return this.sendErrorPage(status, sentence, message, code);
   }
 
   /** Answers with an error of any status (`httpd_resp_send_custom_err`). */
   respSendCustomErr(status: string, message?: string): Promise<void> {
-    checkMessage(message);
-    return this.sendErrorPage(status, message ?? '', message === undefined, undefined);
+    return this.sendErrorPage(status, '', message, undefined);
   }
 
   respSend404(): Promise<void> {
@@ -408,13 +406,20 @@ export class HttpdReq {
     return this.ws;
   }
 
-  private sendErrorPage(status: string, text: string, dressed: boolean, code: HttpdErrCode | undefined): Promise<void> {
+  /** @param message replaces the page */
+  private sendErrorPage(
+    status: string,
+    sentence: string,
+    message: string | undefined,
+    code: HttpdErrCode | undefined,
+  ): Promise<void> {
     try {
+      if (message !== undefined && typeof message !== 'string') invalidArg('the message must be a string');
       const owner = this.live('respSendErr');
       const { resp } = owner;
       resp.setStatus(status);
       resp.setType('text/html');
-      const sent = resp.send(dressed ? errorPage(status, text) : text);
+      const sent = resp.send(message ?? errorPage(status, sentence));
       if (code !== undefined) owner.onErrorPage(code);
       return sent;
     } catch (error) {
@@ -427,8 +432,8 @@ function checkBody(what: string, body: unknown): void {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) invalidArg(`${what} takes a string or a Uint8Array`);
 }
 
-function checkMessage(message: unknown): void {
-  if (message !== undefined && typeof message !== 'string') invalidArg('the message must be a string');
+function notAnErrCode(code: unknown): EspError {
+  return new EspError(ESP_ERR_INVALID_ARG, `${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
 }
 
 function errorPage(status: string, sentence: string): string {

@@ -58,7 +58,7 @@ export class HttpdServer {
     this.core = core;
     this.works = new WorkQueue(
       config.maxWorkQueue,
-      () => core.logWork(),
+      () => core.story.work(),
       thrown => core.logs.httpd.error(`httpd_process_ctrl_msg: a work failed: ${describeThrown(thrown)}`),
     );
   }
@@ -94,7 +94,7 @@ export class HttpdServer {
       const where = `${config.host ?? 'any address'} port ${config.serverPort}`;
       throw new EspError(ESP_ERR_HTTPD_TASK, `can't listen on ${where}: ${describeThrown(cause)}`, { cause });
     }
-    core.logStart();
+    core.story.start();
     core.events.emit('start');
   }
 
@@ -295,13 +295,13 @@ export class HttpdServer {
   socketRecv(fd: number, buf: Uint8Array): number {
     const sess = this.core.session(fd);
     if (!(buf instanceof Uint8Array)) invalidArg('socketRecv takes a Uint8Array');
-    const inOverride = sess.overrides?.active === true;
-    if (!inOverride && !(sess.protocol instanceof HttpConn)) {
+    const raw = sess.overrides?.active ? sess.overrides.raw : undefined;
+    const { protocol } = sess;
+    if (raw === undefined && !(protocol instanceof HttpConn)) {
       throw new EspError(ESP_ERR_INVALID_STATE, `the session with fd ${fd} is a WebSocket; use wsRecvFrame`);
     }
-    const input = inOverride && sess.overrides !== undefined ? sess.overrides.raw : sess.input;
-    const n = input.take(buf);
-    if (n > 0 && !inOverride && sess.protocol instanceof HttpConn) sess.protocol.loseFraming();
+    const n = (raw ?? sess.input).take(buf);
+    if (n > 0 && raw === undefined && protocol instanceof HttpConn) protocol.loseFraming();
     if (n > 0) return n;
     return sess.peerEnded ? 0 : HTTPD_SOCK_ERR_TIMEOUT;
   }
@@ -344,7 +344,7 @@ export class HttpdServer {
 
   /** What an fd stands for (`httpd_ws_get_fd_info`): `HTTPD_WS_CLIENT_INVALID`, `_HTTP` or `_WEBSOCKET`. */
   wsGetFdInfo(fd: number): number {
-    const sess = this.core.sessions.get(fd);
+    const sess = this.core.find(fd);
     if (sess === undefined) return HTTPD_WS_CLIENT_INVALID;
     const { protocol } = sess;
     const open = protocol instanceof WsConn && sess.open && !protocol.closing;

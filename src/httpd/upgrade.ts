@@ -47,7 +47,7 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
     served.detachHttp(HTTPD_WS_FRAME);
     served.attachWs(ws);
     early.hand(sess, ws);
-    core.logDone();
+    core.story.done();
     const { wsPostHandshakeCb } = route;
     if (wsPostHandshakeCb !== undefined) ws.call(() => wsPostHandshakeCb(served));
     // somebody has asked for the session's end meanwhile
@@ -146,9 +146,12 @@ function wsHostOf(core: HttpdCore, route: Route): WsHost {
       },
       onHandlerDone(sess, req) {
         returnCtx(sess, req, core.onFreeFailure);
-        core.logDone();
+        core.story.done();
       },
-      onFrame: (sess, firstByte, len) => core.onFrame(sess.fd, firstByte, len),
+      onFrame(sess, firstByte, len) {
+        core.events.emitData('data', sess.fd, len);
+        core.story.frame(sess.fd, firstByte, len);
+      },
       onSentData: (sess, len) => core.events.emitData('sentData', sess.fd, len),
     };
     hosts.set(route, host);

@@ -23,6 +23,7 @@ export class WorkQueue {
     private readonly onFailure: (thrown: unknown) => void,
   ) {}
 
+  /** How many wait. */
   get length(): number {
     return this.works.length;
   }

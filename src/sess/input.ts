@@ -55,11 +55,6 @@ export class Input {
     return this.to - this.from + this.keptTo - this.keptFrom;
   }
 
-  /** Do bytes wait that the window does not show? */
-  get more(): boolean {
-    return this.keptTo > this.keptFrom;
-  }
-
   /** The first byte that waits is `first[firstAt]`, and those behind it follow, as many as ever were in one window. */
   get first(): Buffer {
     return this.from < this.to ? this.buf : (this.kept as Buffer);

@@ -233,3 +233,66 @@ describe('a body that the handler leaves unread', () => {
     expect((await client.readResponse()).text).toBe('ok');
   });
 });
+
+describe('a recv that its handler has not awaited ends with the handler', () => {
+  /** Serves `POST /a`, which leaves a recv behind; that promise, and the buffer it was given. */
+  const leaving = () => {
+    const stale = Buffer.alloc(64);
+    const outcome = deferred<string>();
+    const handler = async (req: HttpdReq) => {
+      void errorOf(() => req.recv(stale)).then(outcome.resolve);
+      await req.respSend('A');
+    };
+    return { stale, outcome: outcome.promise, handler };
+  };
+
+  test('it gets nothing of the next request, whose handler gets its whole body', async () => {
+    const { stale, outcome, handler } = leaving();
+    const server = await serve({ 'POST /a': handler, 'POST /b': async req => req.respSend(await req.text()) });
+    const client = await connectTo(server);
+    client.send(request('POST /a', 'Content-Length: 5'));
+    expect((await client.readResponse()).text).toBe('A');
+    client.send(`12345${post('/b', 'SECRET')}`);
+    expect((await client.readResponse()).text).toBe('SECRET');
+    expect(await outcome).toBe('ESP_ERR_INVALID_STATE');
+    expect(stale.equals(Buffer.alloc(64))).toBe(true);
+  });
+
+  test('it takes no request that is behind the next one', async () => {
+    const { stale, outcome, handler } = leaving();
+    const gate = deferred();
+    const entered = deferred();
+    const server = await serve({
+      'POST /a': handler,
+      'GET /c': async req => {
+        entered.resolve();
+        await gate.promise;
+        await req.respSend('C');
+      },
+      'GET /d': req => req.respSend('D'),
+    });
+    const client = await connectTo(server);
+    client.send(request('POST /a', 'Content-Length: 5'));
+    expect((await client.readResponse()).text).toBe('A');
+    client.send(`12345${request('GET /c')}${request('GET /d')}`);
+    await entered.promise;
+    gate.resolve();
+    expect((await client.readResponse()).text).toBe('C');
+    expect((await client.readResponse()).text).toBe('D');
+    expect(await outcome).toBe('ESP_ERR_INVALID_STATE');
+    expect(stale.equals(Buffer.alloc(64))).toBe(true);
+  });
+
+  test('so it does when the handler fails', async () => {
+    const outcome = deferred<string>();
+    const server = await serve({
+      'POST /': req => {
+        void errorOf(() => req.recv(Buffer.alloc(8))).then(outcome.resolve);
+        throw new Error('on purpose');
+      },
+    });
+    const client = await connectTo(server);
+    expect((await client.send(request('POST /', 'Content-Length: 5')).readResponse()).status).toBe(500);
+    expect(await outcome.promise).toBe('ESP_ERR_INVALID_STATE');
+  });
+});

@@ -1,7 +1,26 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import type { HttpdReq } from '../../src/httpd/req.js';
 import { ManualClock } from '../support/clock.js';
+import { MemPort } from '../support/mem_port.js';
 import { connectTo } from '../support/server.js';
-import { chunked, deferred, errorOf, exchange, isOpen, ok, post, request, serve, stillServes } from './support.js';
+import {
+  chunked,
+  deferred,
+  errorOf,
+  exchange,
+  isOpen,
+  ok,
+  post,
+  request,
+  serve,
+  stillServes,
+  turns,
+} from './support.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const CHUNKED = 'Transfer-Encoding: chunked';
 
@@ -243,5 +262,56 @@ describe('a client that leaves in the middle of the body', () => {
     client.send(`${request('POST /', 'Content-Length: 10')}abc`).end();
     expect((await client.readResponse()).text).toBe('ESP_FAIL');
     expect(await client.closed()).toBe('fin');
+  });
+});
+
+/** How many bytes are in use by buffers. */
+function arrayBuffers(): number {
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
+
+describe('a body that comes byte by byte costs little more memory than its length', () => {
+  test.each<[string, (req: HttpdReq) => Promise<number>]>([
+    ['text()', async req => (await req.text()).length],
+    ['json()', async req => ((await req.json()) as string).length + 2],
+    [
+      'for await, with all pieces kept',
+      async req => {
+        const pieces: Buffer[] = [];
+        for await (const piece of req) pieces.push(piece);
+        // the pieces are in use up to here
+        return Buffer.concat(pieces).length;
+      },
+    ],
+  ])('%s', async (_name, receive) => {
+    const length = 3_000;
+    const port = new MemPort();
+    let received = 0;
+    await serve(
+      {
+        'POST /': async req => {
+          received = await receive(req);
+          await req.respSend('ok');
+        },
+      },
+      {},
+      { port, clock: new ManualClock() },
+    );
+    const conn = port.connect().deliver(request('POST /', `Content-Length: ${length}`));
+    const body = `"${'x'.repeat(length - 2)}"`;
+    await turns(1);
+    const before = arrayBuffers();
+    for (const byte of body.slice(0, -1)) {
+      conn.deliver(byte);
+      await turns(1);
+    }
+    const growth = arrayBuffers() - before;
+    conn.deliver('"');
+    await turns(2);
+    expect(received).toBe(length);
+    expect(conn.sent.toString()).toMatch(/^HTTP\/1\.1 200 /);
+    // 16 KiB for each byte would be 48 MB
+    expect(growth).toBeLessThan(4 * 1024 * 1024);
   });
 });

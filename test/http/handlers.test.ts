@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import type { UriHandler } from '../../src/httpd/route.js';
 import { ManualClock } from '../support/clock.js';
+import type { RawResponse } from '../support/raw_client.js';
 import { collectLog, connectTo } from '../support/server.js';
 import { deferred, errorOf, exchange, isOpen, ok, request, serve, stillServes, turns } from './support.js';
 
@@ -71,17 +72,54 @@ describe('a handler that fails', () => {
       await stillServes(server, '/ok');
     },
   );
+});
 
-  test('what a handler has set is not part of the 500', async () => {
+describe('headers that a handler has set before it failed', () => {
+  const setHeaders = (req: HttpdReq) => {
+    req.respSetHdr('Content-Encoding', 'gzip');
+    req.respSetHdr('Cache-Control', 'public, max-age=31536000');
+    req.respSetStatus('201 Created');
+    req.respSetType('image/png');
+  };
+  const expectClean = ({ status, headers, text }: RawResponse) => {
+    expect([status, headers['content-type']]).toEqual([500, 'text/html']);
+    expect(headers).not.toHaveProperty('content-encoding');
+    expect(headers).not.toHaveProperty('cache-control');
+    expect(text).toContain('500');
+  };
+
+  test.each(Object.entries(FAILURES))('are not part of the 500: %s', async (_name, fail) => {
     const server = await serve({
       'GET /': req => {
-        req.respSetType('application/json');
-        req.respSetStatus('201 Created');
-        throw new Error('on purpose');
+        setHeaders(req);
+        return fail(req);
       },
     });
-    const response = await exchange(server, request('GET /'));
-    expect([response.status, response.headers['content-type']]).toEqual([500, 'text/html']);
+    expectClean(await exchange(server, request('GET /')));
+  });
+
+  test('are not part of the 500 of handlerTimeout', async () => {
+    const clock = new ManualClock();
+    const entered = deferred();
+    const gate = deferred();
+    const server = await serve(
+      {
+        'GET /': async req => {
+          setHeaders(req);
+          entered.resolve();
+          await gate.promise;
+        },
+      },
+      { handlerTimeout: 5 },
+      { clock },
+    );
+    const client = await connectTo(server);
+    client.send(request('GET /'));
+    await entered.promise;
+    await turns(1);
+    clock.advance(7_000);
+    expectClean(await client.readResponse());
+    gate.resolve();
   });
 });
 

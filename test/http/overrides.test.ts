@@ -303,3 +303,24 @@ describe('socketSend and socketRecv', () => {
     expect([response.text, response.headers.connection]).toEqual(['ok', 'close']);
   });
 });
+
+test('a send override that sends to another session gets its own bytes, and the other client only its own', async () => {
+  const server = await serve({ 'GET /': req => req.respSend('0123456789'.repeat(1_000)), 'GET /ok': ok });
+  const other = await connectTo(server);
+  expect(await isOpen(other, '/ok')).toBe(true);
+  const [otherFd = 0] = server.getClientList();
+  const client = await connectTo(server);
+  expect(await isOpen(client, '/ok')).toBe(true);
+  const fd = server.getClientList().find(id => id !== otherFd) as number;
+  let calls = 0;
+  server.sessSetSendOverride(fd, (hd, id, buf) => {
+    calls += 1;
+    // more than fits where the bytes of all sessions wait
+    for (let i = 0; i < 6 && calls === 1; i++) hd.socketSend(otherFd, Buffer.alloc(200_000, 'Z'));
+    return hd.socketSend(id, buf);
+  });
+  const { body } = await client.send(request('GET /')).readResponse();
+  expect(body.equals(Buffer.from('0123456789'.repeat(1_000)))).toBe(true);
+  expect((await other.readUntil(1_200_000)).equals(Buffer.alloc(1_200_000, 'Z'))).toBe(true);
+  expect(calls).toBeGreaterThan(0);
+});

@@ -89,6 +89,7 @@ describe('start', () => {
     expect(freed).toEqual([2]);
   });
 
+  // biome-ignore lint/suspicious/noThenProperty: a promise of another make
   const foreign = { then: (_: unknown, no: (reason: Error) => void) => no(new Error('on purpose')) };
   test.each<[string, () => unknown]>([
     ['a promise', () => Promise.reject(new Error('on purpose'))],

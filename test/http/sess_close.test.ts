@@ -234,3 +234,32 @@ describe('fds are never used again', () => {
     expect([...fds].sort((a, b) => a - b)).toEqual(fds);
   });
 });
+
+test('a client that leaves after its answer frees its slot, though the handler has not ended', async () => {
+  const closed: number[] = [];
+  const gate = deferred();
+  const server = await serve(
+    {
+      'GET /': async req => {
+        await req.respSend('answered');
+        await gate.promise;
+      },
+      'GET /async': async req => {
+        await req.asyncHandlerBegin().respSend('answered');
+      },
+      'GET /ok': ok,
+    },
+    { closeFn: (_server, fd) => closed.push(fd) },
+  );
+  for (const path of ['/', '/async']) {
+    const client = await connectTo(server);
+    expect((await client.send(request(`GET ${path}`)).readResponse()).text).toBe('answered');
+    client.end();
+    expect(await client.closed()).toBe('fin');
+  }
+  await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+  expect(closed).toHaveLength(2);
+  gate.resolve();
+  await stillServes(server, '/ok');
+  expect(new Set(closed).size).toBe(closed.length);
+});

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { UriHandler } from '../../src/httpd/route.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import type { RawClient } from '../support/raw_client.js';
-import { connectTo } from '../support/server.js';
+import { collectLog, connectTo } from '../support/server.js';
 import { deferred, errorOf, ok, request, serve, stillServes } from './support.js';
 
 /** One connection to a server with these handlers, and what its free functions were called with. */
@@ -346,4 +346,31 @@ describe('transport context', () => {
     await ended(server, client);
     expect(freed).toEqual(['user', 'transport']);
   });
+});
+
+test('a uriMatchFn that throws: 500, and the context of the session is freed once', async () => {
+  const freed: unknown[] = [];
+  const { logger, lines } = collectLog('warn');
+  const server = await serve(
+    { 'GET /': ok },
+    {
+      logger,
+      openFn: (hd, fd) => hd.sessSetCtx(fd, 'ctx', ctx => freed.push(ctx)),
+      uriMatchFn: (template, uri) => {
+        if (uri === '/bad') throw new Error('on purpose');
+        return template === uri;
+      },
+    },
+  );
+  const client = await connectTo(server);
+  const response = await client.send(request('GET /bad')).readResponse();
+  expect([response.status, response.headers.connection]).toEqual([500, 'close']);
+  expect(response.text).not.toContain('purpose');
+  expect(await client.closed()).toBe('fin');
+  client.end();
+  await vi.waitFor(() => expect(freed).toEqual(['ctx']));
+  await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+  expect(lines.join('\n')).toContain('on purpose');
+  expect(freed).toEqual(['ctx']);
+  await stillServes(server, '/');
 });

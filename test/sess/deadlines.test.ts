@@ -94,6 +94,39 @@ describe('deadlines', () => {
     expect(clock.running).toBe(0);
   });
 
+  test('a deadline that is set during a sweep for a session that the sweep has passed is kept', () => {
+    const clock = new ManualClock(0);
+    const hits: number[] = [];
+    let firstDue = 0;
+    const first: Timed = {
+      sweep(now) {
+        if (firstDue !== 0 && now >= firstDue) {
+          hits.push(now);
+          firstDue = 0;
+        }
+        return firstDue !== 0;
+      },
+    };
+    let secondDue = true;
+    const second: Timed = {
+      sweep(now) {
+        if (secondDue && now >= 1_000) {
+          secondDue = false;
+          firstDue = now + 2_000;
+          deadlines.arm();
+        }
+        return secondDue;
+      },
+    };
+    const deadlines = new Deadlines(clock, [4_000], [first, second]);
+    deadlines.arm();
+    clock.advance(1_000);
+    expect([secondDue, clock.running]).toEqual([false, 1]);
+    clock.advance(10_000);
+    expect(hits).toEqual([3_000]);
+    expect(clock.running).toBe(0);
+  });
+
   test.each([
     ['a quarter of the shortest timeout', [5_000, 800, 60_000], 200],
     ['20 ms at least', [5_000, 1], 20],

@@ -254,6 +254,38 @@ describe('sessTriggerClose', () => {
   });
 });
 
+test('a Close that closeFn of another session asks for has its deadline too: a silent peer is given up', async () => {
+  const closed: number[] = [];
+  let fd = 0;
+  const { open, clock, server } = await startWs(
+    {},
+    {
+      idleTimeout: 10,
+      closeFn: (_server, ended) => {
+        closed.push(ended);
+        if (ended !== fd) server.sessTriggerClose(fd);
+      },
+    },
+  );
+  const ws = await open();
+  fd = server.getClientList()[0] ?? 0;
+  quiet(clock);
+  // what ends it is the sweep, which has passed the WebSocket by then
+  await connectTo(server);
+  await until(() => expect(server.getClientList()).toHaveLength(2));
+  await until(() => {
+    clock.advance(1_000);
+    expect(closed).toHaveLength(1);
+  });
+  expect((await ws.readFrame()).opcode).toBe(CLOSE);
+  await until(() => {
+    clock.advance(1_000);
+    expect(closed).toHaveLength(2);
+  });
+  expect(closed[1]).toBe(fd);
+  expect(server.getClientList()).toEqual([]);
+});
+
 test('the client gets the Close, not a reset, even if it has sent much that is not looked at', async () => {
   const { open } = await startWs();
   const ws = await open();

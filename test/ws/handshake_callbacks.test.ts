@@ -363,3 +363,23 @@ describe('wsPostHandshakeCb', () => {
     expect(errors).toEqual(['ESP_ERR_INVALID_STATE', 'ESP_ERR_INVALID_STATE']);
   });
 });
+
+test('a headersSent listener that ends the session during an asynchronous handshake ends nothing else', async () => {
+  const { logger, lines } = collectLog('warn');
+  const closed: number[] = [];
+  const { server, open } = await startWs(
+    { handler: () => new Promise(resolve => setImmediate(resolve)) },
+    { logger, maxTxPending: 1_024, closeFn: (_server, fd) => closed.push(fd) },
+  );
+  const flood = (fd: number) => {
+    for (let i = 0; i < 3; i++) server.socketSend(fd, Buffer.alloc(1_000));
+  };
+  server.on('headersSent', flood);
+  const client = await connectTo(server);
+  client.send(handshakeRequest());
+  await client.closed();
+  await until(() => expect(closed).toHaveLength(1));
+  expect(lines.join('\n')).not.toContain('internal error');
+  server.off('headersSent', flood);
+  expect((await open()).response.status).toBe(101);
+});

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import { type HttpdWsFrame, wsFrame } from '../../src/httpd_ws/frame_type.js';
+import { connectTo } from '../support/server.js';
 import { BINARY, buildFrame, CONTINUE, TEXT } from '../support/ws_frames.js';
 import { errorOf, onFrame, pattern, startWs, until } from './ws_server.js';
 
@@ -292,4 +293,27 @@ test('a second wsRecvFrame while the first waits for a long frame is refused, an
   ws.send(bytes.subarray(20_000));
   expect((await ws.readFrame()).text).toBe('done');
   expect(Buffer.compare(first.payload as Uint8Array, payload)).toBe(0);
+});
+
+test('socketRecv does not take a frame away from its handler: ESP_ERR_INVALID_STATE, and the frame is whole', async () => {
+  const secret = 'GET /x HTTP/1.1\r\nHost: localhost\r\nCookie: session=OF-ANOTHER-CLIENT\r\n\r\n';
+  const taken = new Uint8Array(10);
+  const errors: string[] = [];
+  const { open, server } = await startWs({
+    handler: onFrame(async req => {
+      errors.push(await errorOf(() => server.socketRecv(req.toSockfd(), taken)));
+      const pkt = wsFrame();
+      await req.wsRecvFrame(pkt, 4_096);
+      await req.wsSendFrame(pkt);
+    }),
+  });
+  const ws = await open();
+  // its bytes lie in the receive buffer when the frame comes
+  const other = await connectTo(server);
+  expect((await other.send(secret).readResponse()).status).toBe(404);
+  ws.send({ opcode: TEXT, payload: 'A'.repeat(20) }, { opcode: TEXT, payload: 'the next one' });
+  expect((await ws.readFrame()).text).toBe('A'.repeat(20));
+  expect((await ws.readFrame()).text).toBe('the next one');
+  expect(errors).toEqual(['ESP_ERR_INVALID_STATE', 'ESP_ERR_INVALID_STATE']);
+  expect(taken).toEqual(new Uint8Array(10));
 });

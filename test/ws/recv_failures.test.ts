@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ESP_ERR_INVALID_SIZE, ESP_FAIL, ESP_OK, EspError } from '../../src/err.js';
+import type { HttpdReq } from '../../src/httpd/req.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { connectTo } from '../support/server.js';
@@ -90,6 +91,31 @@ describe.each([
     await expectClosed(bad, 1011);
     good.send({ opcode: TEXT, payload: 'still here, and well' });
     expect((await good.readFrame()).text).toBe('still here, and well');
+  });
+});
+
+describe('a receive of a long frame that its handler has not awaited', () => {
+  test.each<[string, (req: HttpdReq) => Promise<void>]>([
+    ['wsRecvFrame', req => req.wsRecvFrame(wsFrame(), 50_000)],
+    ['wsRecvFramePart', req => req.wsRecvFramePart(wsFrame(), 50_000)],
+  ])('(%s) is rejected when the handler ends, and the next frame is served', async (_name, receive) => {
+    const outcomes: string[] = [];
+    let calls = 0;
+    const { open } = await startWs({
+      handler: onFrame(req => {
+        calls += 1;
+        if (calls > 1) return echo(req);
+        void errorOf(() => receive(req)).then(name => outcomes.push(name));
+        return undefined;
+      }),
+    });
+    const ws = await open();
+    const frame = buildFrame({ opcode: BINARY, payload: pattern(50_000) });
+    ws.send(frame.subarray(0, 1_000));
+    await until(() => expect(outcomes).toEqual(['ESP_ERR_INVALID_STATE']));
+    ws.send(frame.subarray(1_000), { opcode: TEXT, payload: 'next' });
+    expect((await ws.readFrame()).text).toBe('next');
+    expect(outcomes).toHaveLength(1);
   });
 });
 

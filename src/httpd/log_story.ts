@@ -1,0 +1,137 @@
+/**
+ * The log of each step, in the words of ESP-IDF's server, so that a log of one reads like a log of the other.
+ */
+import { escapeForLog, type HttpdLogs } from '../log.js';
+import { eachHeader } from './headers.js';
+import { errorText, type HttpdErrCode } from './http_err.js';
+import { RECV_SIZE } from './llhttp.js';
+import { methodName } from './methods.js';
+import type { RequestHead } from './parse.js';
+import type { HttpdReq } from './req.js';
+import type { Route } from './route.js';
+
+export class LogStory {
+  /** Does the server wait for its sockets, as far as the log has told? */
+  private idle = true;
+
+  /** @param maxFd the highest fd so far */
+  constructor(
+    private readonly logs: HttpdLogs,
+    private readonly maxFd: () => number,
+  ) {}
+
+  /** The first bytes of a request have come. */
+  newRequest(fd: number, len: number): void {
+    const { httpd, sess, parse } = this.logs;
+    if (!httpd.debugOn) return;
+    httpd.debug(`httpd_server: processing socket ${fd}`);
+    sess.debug('httpd_sess_process: httpd_req_new');
+    parse.debug('httpd_req_new: New request, has WS? No, sd->ws_handler valid? No, sd->ws_close? No');
+    this.received(len);
+    parse.debug(`read_block: received HTTP request block size = ${len}`);
+    this.turn();
+  }
+
+  /** The head of a request is complete. */
+  head(head: RequestHead): void {
+    const { parse: log } = this.logs;
+    if (!log.debugOn) return;
+    const uri = escapeForLog(head.uri);
+    log.debug('cb_url: message begin');
+    log.debug(`cb_url: processing url = ${uri}`);
+    log.debug(`verify_url: received URI = ${uri}`);
+    log.debug('cb_header_field: headers begin');
+    for (const [name, value] of eachHeader(head.headers)) {
+      log.debug(`cb_header_field: processing field = ${escapeForLog(name)}`);
+      log.debug(`cb_header_value: processing value = ${escapeForLog(value)}`);
+    }
+    log.debug(`cb_headers_complete: bytes read     = ${head.raw.length}`);
+    log.debug(`cb_headers_complete: content length = ${head.contentLen ?? 'chunked'}`);
+    if (head.upgrade) log.debug('cb_headers_complete: Got an upgrade request');
+    log.debug('pause_parsing: paused');
+    if (!head.hasBody) log.debug('cb_no_body: message complete');
+    log.debug('httpd_parse_req: parsing complete');
+  }
+
+  /** A WebSocket frame begins. */
+  frame(fd: number, firstByte: number, len: number): void {
+    const { httpd, sess, parse, ws } = this.logs;
+    if (!ws.debugOn) return;
+    httpd.debug(`httpd_server: processing socket ${fd}`);
+    sess.debug('httpd_sess_process: httpd_req_new');
+    parse.debug('httpd_req_new: New request, has WS? Yes, sd->ws_handler valid? Yes, sd->ws_close? No');
+    parse.debug('httpd_req_new: New WS request from existing socket');
+    this.received(len);
+    ws.debug(
+      `httpd_ws_get_frame_type: First byte received: 0x${firstByte.toString(16).toUpperCase().padStart(2, '0')}`,
+    );
+    this.turn();
+  }
+
+  /** A request, or a frame, has been handled. */
+  done(): void {
+    const { sess } = this.logs;
+    if (!sess.debugOn) return;
+    sess.debug('httpd_sess_process: httpd_req_delete');
+    sess.debug('httpd_sess_process: success');
+  }
+
+  /** A handler has failed. */
+  failure(req: HttpdReq, why: string, level: 'warn' | 'error'): void {
+    const route = `${methodName(req.method)} '${escapeForLog(req.uri)}'`;
+    this.logs.uri[level](`httpd_uri: uri handler execution failed: ${route}: ${escapeForLog(why)}`);
+  }
+
+  /** A request could not be read. */
+  refusal(code: HttpdErrCode, reason: string): void {
+    this.logs.parse.warn(`parse_block: ${errorText(code)[0]}: ${escapeForLog(reason)}`);
+  }
+
+  start(): void {
+    const { httpd } = this.logs;
+    if (!httpd.debugOn) return;
+    httpd.debug('httpd_thread: web server started');
+    this.idle = false;
+    this.wait();
+  }
+
+  /** A work of the queue is about to run. */
+  work(): void {
+    const { httpd } = this.logs;
+    if (!httpd.debugOn) return;
+    httpd.debug('httpd_server: processing ctrl message');
+    httpd.debug('httpd_process_ctrl_msg: work');
+    this.turn();
+  }
+
+  /** The server waits for its sockets; only the first time in a row is worth a line. */
+  wait(): void {
+    const { httpd } = this.logs;
+    if (!httpd.debugOn || this.idle) return;
+    this.idle = true;
+    httpd.debug(`httpd_server: doing select maxfd+1 = ${this.maxFd() + 1}`);
+  }
+
+  /** Something happens in this turn of the loop: when it ends, the server waits again. */
+  turn(): void {
+    if (!this.idle) return;
+    this.idle = false;
+    setImmediate(() => this.wait());
+  }
+
+  private received(len: number): void {
+    const { txrx } = this.logs;
+    txrx.debug(`httpd_recv_with_opt: requested length = ${RECV_SIZE}`);
+    txrx.debug(`httpd_recv_with_opt: received length = ${len}`);
+  }
+
+  /** A handler has been looked for. `place` is its place in the table. */
+  found(path: string, method: number, route: Route | undefined, place: () => number): void {
+    const { uri: log } = this.logs;
+    if (log.debugOn) {
+      log.debug(`httpd_uri: request for ${escapeForLog(path)} with type ${method}`);
+      if (route !== undefined) log.debug(`httpd_find_uri_handler: [${place()}] = ${route.uri}`);
+    }
+    if (route === undefined) log.warn(`httpd_uri: no handler for ${methodName(method)} '${escapeForLog(path)}'`);
+  }
+}
