@@ -5,7 +5,7 @@ import { HTTP_GET, HTTPD_WS_FRAME } from '../../src/httpd/methods.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import { HTTPD_WS_CLIENT_HTTP, HTTPD_WS_CLIENT_WEBSOCKET, wsFrame } from '../../src/httpd_ws/frame_type.js';
-import { connectTo } from '../support/server.js';
+import { collectLog, connectTo } from '../support/server.js';
 import { buildFrame, CLOSE, closeBody, handshakeRequest, TEXT } from '../support/ws_frames.js';
 import { deferred, echo, errorOf, expectClosed, onFrame, recvAll, startWs, until } from './ws_server.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import { type HttpdWsFrame, wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { BINARY, CLOSE, CONTINUE, closeBody, hex, PING, PONG, TEXT } from '../support/ws_frames.js';
-import { errorOf, onFrame, pattern, startWs } from './ws_server.js';
+import { deferred, errorOf, onFrame, pattern, startWs, until } from './ws_server.js';
 
 /** Lets a handler run `fn`, behind which it sends the text `end`, and returns what came before that. */
 async function sentBy(fn: (req: HttpdReq) => unknown): Promise<Buffer> {
@@ -179,4 +179,33 @@ describe('a frame that can not be sent', () => {
     expect(ws.raw.received).toHaveLength(0);
     expect(errors).toEqual(['ESP_ERR_INVALID_STATE']);
   });
+});
+
+test.each([
+  ['text', TEXT],
+  ['Close', CLOSE],
+])('wsSendFrame of a %s on a session that has ended rejects, and tells of no sent data', async (_name, type) => {
+  const entered = deferred();
+  const gate = deferred();
+  const outcomes: string[] = [];
+  let sent = 0;
+  const { open, server } = await startWs({
+    handler: onFrame(async req => {
+      entered.resolve();
+      await gate.promise;
+      outcomes.push(await errorOf(() => req.wsSendFrame(wsFrame({ type, payload: closeBody(1000) }))));
+    }),
+  });
+  server.on('sentData', () => {
+    sent += 1;
+  });
+  const ws = await open();
+  ws.send({ opcode: TEXT, payload: 'x' });
+  await entered.promise;
+  ws.raw.reset();
+  await until(() => expect(server.getClientList()).toEqual([]));
+  sent = 0;
+  gate.resolve();
+  await until(() => expect(outcomes).toEqual(['ESP_ERR_HTTPD_RESP_SEND']));
+  expect(sent).toBe(0);
 });
