@@ -192,6 +192,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
    */
   invoke(req: HttpdReq, code: (req: HttpdReq) => HandlerResult, nextStep?: NextStep): void {
     this.nextStep = nextStep;
+    this.async = false;
     let result: unknown;
     try {
       result = code(req);

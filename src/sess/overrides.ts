@@ -26,6 +26,8 @@ const RECV_MAX = 16 * 1024;
 const RAW_MAX = 256 * 1024;
 /** So often it may give bytes without taking any from the socket, before the session's turn ends. */
 const ROUNDS_MAX = 1024;
+/** What receive overrides fill; its bytes are passed on before another can. */
+const scratch = Buffer.allocUnsafeSlow(RECV_MAX);
 
 export class Overrides {
   recv: RecvFn | undefined;
@@ -35,7 +37,6 @@ export class Overrides {
   active = false;
   /** Received and not yet asked for by the receive override. */
   readonly raw: Input;
-  private readonly scratch = Buffer.allocUnsafeSlow(RECV_MAX);
 
   constructor(
     receive: ReceiveBuffer,
@@ -57,11 +58,11 @@ export class Overrides {
     this.raw.evict();
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
       const before = this.raw.length;
-      const n = this.call(() => this.recv?.(this.scratch) ?? 0);
+      const n = this.call(() => this.recv?.(scratch) ?? 0);
       if (n === 0 || n === HTTPD_SOCK_ERR_TIMEOUT) break;
       if (!Number.isInteger(n) || n < 0 || n > RECV_MAX)
         return this.onFailure(`receive override returned ${String(n)}`);
-      if (!deliver(this.scratch.subarray(0, n))) return;
+      if (!deliver(scratch.subarray(0, n))) return;
       if (this.raw.length === 0 && !(this.call(() => this.pending?.() ?? 0) > 0)) return;
       if (this.raw.length < before) rounds = 0;
     }
