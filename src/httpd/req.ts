@@ -115,7 +115,16 @@ export class HttpdReq {
   }
 
   /** The whole body as UTF-8 text, at most `maxReqBodyLen` bytes. Fails as `recv` does. */
-  async text(): Promise<string> {
+  text(): Promise<string> {
+    return harmless(this.readText());
+  }
+
+  /** The whole body parsed as JSON. Fails as `recv` does, and with ESP_ERR_INVALID_ARG if it is not JSON. */
+  json(): Promise<unknown> {
+    return harmless(this.readJson());
+  }
+
+  private async readText(): Promise<string> {
     // what is announced is not allocated before it comes
     let buf = Buffer.allocUnsafeSlow(Math.min(this.contentLen || CHUNK, CHUNK));
     let len = 0;
@@ -127,9 +136,8 @@ export class HttpdReq {
     }
   }
 
-  /** The whole body parsed as JSON. Fails as `recv` does, and with ESP_ERR_INVALID_ARG if it is not JSON. */
-  async json(): Promise<unknown> {
-    const text = await this.text();
+  private async readJson(): Promise<unknown> {
+    const text = await this.readText();
     try {
       return JSON.parse(text);
     } catch (cause) {
@@ -440,9 +448,13 @@ function errorPage(status: string, sentence: string): string {
   return `<!DOCTYPE html>\n<title>${status}</title>\n<h1>${status}</h1>\n<p>${sentence}</p>\n`;
 }
 
-/** A rejection that does not end the process when nobody awaits it: a client that leaves must not be able to do that. */
+/** A rejection. A client that leaves must not be able to end the process with it. */
 function rejected(error: unknown): Promise<never> {
-  const promise = Promise.reject(error);
+  return harmless(Promise.reject(error));
+}
+
+/** The same promise; if it rejects and nobody awaits it, the process goes on. */
+function harmless<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }

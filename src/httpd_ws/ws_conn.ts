@@ -229,7 +229,9 @@ export class WsConn implements Protocol {
   /** The handler has ended. */
   private onCodeEnded(): void {
     this.busy = false;
-    this.settle(new EspError(ESP_ERR_INVALID_STATE, 'the handler has ended without awaiting this call'));
+    if (this.waiter !== undefined) {
+      this.settle(new EspError(ESP_ERR_INVALID_STATE, 'the handler has ended without awaiting this call'));
+    }
     this.host.onHandlerDone(this.sess, this.req);
     if (this.hasFrame) this.recv.release(this.sess.input);
     this.hasFrame = false;

@@ -375,10 +375,15 @@ test('a headersSent listener that ends the session during an asynchronous handsh
     for (let i = 0; i < 3; i++) server.socketSend(fd, Buffer.alloc(1_000));
   };
   server.on('headersSent', flood);
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', note);
   const client = await connectTo(server);
   client.send(handshakeRequest());
   await client.closed();
   await until(() => expect(closed).toHaveLength(1));
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
   expect(lines.join('\n')).not.toContain('internal error');
   server.off('headersSent', flood);
   expect((await open()).response.status).toBe(101);
