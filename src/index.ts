@@ -92,7 +92,8 @@ export {
   HTTP_UNSUBSCRIBE,
   HTTPD_WS_FRAME,
 } from './httpd/methods.js';
-export type { HandlerResult, HttpdReq } from './httpd/req.js';
+export type { HttpdReq } from './httpd/req.js';
+export type { HandlerResult } from './httpd/req_owner.js';
 export type { Body } from './httpd/resp.js';
 export type { HttpdUri, UriHandler } from './httpd/route.js';
 export {

@@ -22,7 +22,8 @@ import {
 import { type HttpEvent, type HttpState, next } from './lifecycle.js';
 import { HTTP_HEAD, HTTP_PATCH, HTTP_POST, HTTP_PUT, isMethod } from './methods.js';
 import { NO_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
-import { type HandlerResult, HttpdReq, type ReqOwner } from './req.js';
+import { HttpdReq } from './req.js';
+import type { HandlerResult, ReqOwner } from './req_owner.js';
 import { Response, type ResponseHost } from './resp.js';
 import type { Route } from './route.js';
 import { beginUpgrade } from './upgrade.js';

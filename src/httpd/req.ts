@@ -15,43 +15,9 @@ import {
   type HttpdErrCode,
   isErrCode,
 } from './http_err.js';
-import type { Body, Response } from './resp.js';
+import type { HandlerResult, ReqInit, ReqOwner, WsOps } from './req_owner.js';
+import type { Body } from './resp.js';
 import type { HttpdServer } from './server.js';
-
-/** What a handler returns: `undefined` or `ESP_OK` keeps the session, any other value closes it. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is as welcome as one that returns ESP_OK
-export type HandlerResult = number | void | Promise<number | void>;
-
-/** What a request needs from its connection while it is served. */
-export interface ReqOwner {
-  /** The request being served; any other is stale. */
-  readonly current: HttpdReq | undefined;
-  readonly resp: Response;
-  /** The body is not what it should be: what the client gets if the handler fails. */
-  faultBody(code: HttpdErrCode): void;
-  recvBody(buf: Uint8Array): Promise<number>;
-  handleErr(req: HttpdReq, code: HttpdErrCode): HandlerResult;
-  beginAsync(req: HttpdReq): HttpdReq;
-  completeAsync(req: HttpdReq): void;
-  onErrorPage(code: HttpdErrCode): void;
-}
-
-/** What a request needs from its WebSocket. */
-export interface WsOps {
-  recvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void>;
-  recvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void>;
-  sendFrame(pkt: HttpdWsFrame): Promise<void>;
-}
-
-/** What a request is made of. */
-export interface ReqInit {
-  readonly method: number;
-  readonly uri: string;
-  readonly contentLen: number | undefined;
-  /** The head as it came, and its header section. */
-  readonly raw: string;
-  readonly headers: string;
-}
 
 const CHUNK = 16 * 1024;
 

@@ -4,7 +4,8 @@
 import { invalidArg } from '../err.js';
 import { isToken } from './headers.js';
 import { HTTP_GET, isMethod } from './methods.js';
-import type { HandlerResult, HttpdReq } from './req.js';
+import type { HttpdReq } from './req.js';
+import type { HandlerResult } from './req_owner.js';
 
 /** Handles a request, or a WebSocket frame. Anything but `undefined` and `ESP_OK`, a throw or a rejection closes the session. */
 export type UriHandler = (req: HttpdReq) => HandlerResult;

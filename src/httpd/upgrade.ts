@@ -15,7 +15,8 @@ import { findHeader, joinHeaders } from './headers.js';
 import { HTTPD_403_FORBIDDEN, HTTPD_500_INTERNAL_SERVER_ERROR } from './http_err.js';
 import { HTTPD_WS_FRAME } from './methods.js';
 import type { RequestHead } from './parse.js';
-import type { HttpdReq, WsOps } from './req.js';
+import type { HttpdReq } from './req.js';
+import type { WsOps } from './req_owner.js';
 import type { Route } from './route.js';
 
 /** A request for a WebSocket URI has come: upgrades it, or refuses. */
