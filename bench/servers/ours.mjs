@@ -13,6 +13,8 @@ server.registerUriHandler({
   },
 });
 
+/** The handler is README's: the library allocates, up to this. */
+const MAX_FRAME = 1024 * 1024;
 server.registerUriHandler({
   uri: '/ws',
   method: HTTP_GET,
@@ -20,9 +22,7 @@ server.registerUriHandler({
   handleWsHandshake: false,
   handler: async req => {
     const pkt = wsFrame();
-    await req.wsRecvFrame(pkt, 0);
-    pkt.payload = new Uint8Array(pkt.len);
-    await req.wsRecvFrame(pkt, pkt.len);
+    await req.wsRecvFrame(pkt, MAX_FRAME);
     await req.wsSendFrame(pkt);
   },
 });

@@ -196,11 +196,10 @@ export class WsConn implements Protocol {
       return this.onThrow(thrown);
     }
     if (!isThenable(result)) return this.onResult(result);
-    const { sess } = this;
     // made once, and only where a handler is asynchronous
     this.continuations ??= {
-      ok: value => sess.guard(() => this.onResult(value)),
-      failed: thrown => sess.guard(() => this.onThrow(thrown)),
+      ok: value => this.goOn(value),
+      failed: thrown => this.sess.guard(() => this.onThrow(thrown)),
     };
     result.then(this.continuations.ok, this.continuations.failed);
   }
@@ -208,6 +207,15 @@ export class WsConn implements Protocol {
   /** A Close frame has been sent before the handshake was complete. */
   closedEarly(): void {
     this.closeIsOut();
+  }
+
+  /** An asynchronous handler has ended well; without a closure, since this runs for each frame. */
+  private goOn(result: unknown): void {
+    try {
+      this.onResult(result);
+    } catch (thrown) {
+      this.sess.fault(thrown);
+    }
   }
 
   private onResult(result: unknown): void {

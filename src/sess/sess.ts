@@ -342,7 +342,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     }
   }
 
-  private fault(thrown: unknown): void {
+  /** Something threw where nothing may: ends the session, and nothing else. */
+  fault(thrown: unknown): void {
     this.host.onFault(this, thrown);
     this.end('internal error', 'reset');
   }
