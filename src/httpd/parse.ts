@@ -3,7 +3,7 @@
  * Pure: bytes in, a head or a failure out, the same however the bytes are cut.
  */
 import type { Input } from '../sess/input.js';
-import { eachHeader } from './headers.js';
+import { eachHeader, isToken } from './headers.js';
 import {
   HTTPD_400_BAD_REQUEST,
   HTTPD_413_CONTENT_TOO_LARGE,
@@ -83,8 +83,6 @@ const METHOD_MAX = 64;
 const LF = 0x0a;
 const CR = 0x0d;
 const SP = 0x20;
-/** tchar of RFC 9110 section 5.6.2. */
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 export class RequestParser {
   private readonly llhttp: Llhttp;
@@ -319,7 +317,7 @@ export class RequestParser {
     const text = this.partial?.toString('latin1', 0, this.partialLen) ?? '';
     const blank = text.indexOf(' ');
     if (errno === HPE_INVALID_METHOD || errorReason.startsWith('Invalid method')) {
-      const known = TOKEN.test(blank < 0 ? text : text.slice(0, blank));
+      const known = isToken(blank < 0 ? text : text.slice(0, blank));
       return this.fail(known ? HTTPD_501_METHOD_NOT_IMPLEMENTED : HTTPD_400_BAD_REQUEST, errorReason);
     }
     if ((errno === HPE_INVALID_VERSION && errorReason === 'Invalid HTTP version') || errno === HPE_PAUSED_H2_UPGRADE) {

@@ -101,7 +101,7 @@ class EarlyFrames implements WsOps {
     for (const frame of this.frames) sess.tx.write(frame);
     this.frames.length = 0;
     this.ws = ws;
-    if (this.closed) ws.closedEarly();
+    if (this.closed) ws.closeIsOut();
   }
 
   sendFrame(pkt: HttpdWsFrame): Promise<void> {

@@ -204,11 +204,6 @@ export class WsConn implements Protocol {
     result.then(this.continuations.ok, this.continuations.failed);
   }
 
-  /** A Close frame has been sent before the handshake was complete. */
-  closedEarly(): void {
-    this.closeIsOut();
-  }
-
   /** An asynchronous handler has ended well; without a closure, since this runs for each frame. */
   private goOn(result: unknown): void {
     try {
@@ -312,7 +307,8 @@ export class WsConn implements Protocol {
     this.sess.finish(failure.why);
   }
 
-  private closeIsOut(): void {
+  /** A Close frame has been sent, perhaps before the handshake was complete. */
+  closeIsOut(): void {
     this.closeSent = true;
     // the peer's Close must come in time too
     if (!this.closeRcvd) this.setTimed(true);
