@@ -43,9 +43,9 @@ export interface HttpdConfig {
   keepAliveEnable: boolean;
   /** Idle time before the first probe; 0 takes ESP-IDF's 5. */
   keepAliveIdle: number;
-  /** Time between probes; 0 takes ESP-IDF's 5. The net port leaves it to the system. */
+  /** Time between probes; 0 takes ESP-IDF's 5. With `port: 'net'` it is the system's. */
   keepAliveInterval: number;
-  /** Probes without an answer before the connection is dropped; 0 takes ESP-IDF's 3. The net port leaves it to the system. */
+  /** Probes without an answer before the connection is dropped; 0 takes ESP-IDF's 3. With `port: 'net'` it is the system's. */
   keepAliveCount: number;
   /** Apply `lingerTimeout` to sessions that the server closes. Default false. */
   enableSoLinger: boolean;
@@ -76,8 +76,16 @@ export interface HttpdConfig {
   lenientLineEndings: boolean;
   /** The pino logger to write to. Default: one that prints ESP-IDF's form to standard output. */
   logger: Logger | undefined;
-  /** The select loop. Default 'auto': the best that works here. */
-  port: 'auto' | 'net';
+  /**
+   * May several servers, of one process or of many, listen on the same port, so that the system spreads connections
+   * over them (SO_REUSEPORT in socket(7))? The epoll port only. Default false.
+   */
+  reusePort: boolean;
+  /**
+   * The select loop: 'epoll' on raw sockets (Linux on x86-64, main thread, with the optional package koffi), or 'net'
+   * over node:net. Default 'auto': epoll where it works, else net, with a line in the log that says why.
+   */
+  port: 'auto' | 'epoll' | 'net';
 }
 
 /**
@@ -119,6 +127,7 @@ export function httpdDefaultConfig(): HttpdConfig {
     txOverflow: 'close',
     lenientLineEndings: false,
     logger: undefined,
+    reusePort: false,
     port: 'auto',
   };
 }
@@ -203,7 +212,8 @@ const CHECKS: { readonly [Name in keyof HttpdConfig]: Check } = {
   txOverflow: oneOf('close', 'drop', 'error'),
   lenientLineEndings: bool,
   logger,
-  port: oneOf('auto', 'net'),
+  reusePort: bool,
+  port: oneOf('auto', 'epoll', 'net'),
 };
 
 /**

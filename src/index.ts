@@ -96,14 +96,8 @@ export type { HttpdReq } from './httpd/req.js';
 export type { HandlerResult } from './httpd/req_owner.js';
 export type { Body } from './httpd/resp.js';
 export type { HttpdUri, UriHandler } from './httpd/route.js';
-export {
-  type HttpdPendingFn,
-  type HttpdRecvFn,
-  type HttpdSendFn,
-  type HttpdServer,
-  httpdStart,
-  type TransferCompleteCb,
-} from './httpd/server.js';
+export type { HttpdPendingFn, HttpdRecvFn, HttpdSendFn, HttpdServer, TransferCompleteCb } from './httpd/server.js';
+export { httpdStart } from './httpd/start.js';
 export {
   HTTPD_200,
   HTTPD_204,

@@ -1,7 +1,7 @@
 /**
  * Logs by tag, in ESP-IDF's form: `I (4962) ws_echo_server: Starting server on port: '80'`.
  *
- * pino does the logging; `HTTPD_LOG` sets the level (`debug`, `info`, `warn`, `error`, `silent`; default `info`), and
+ * pino does the logging; `HTTPD_LOG` sets the level (`trace`, `debug`, `info`, `warn`, `error`, `silent`; default `info`), and
  * `HTTPD_LOG_FORMAT=json` gives pino's own lines.
  */
 import { type Logger, pino } from 'pino';
@@ -9,6 +9,8 @@ import { type Logger, pino } from 'pino';
 /** The logger of one tag. Where a line is built on a hot path, ask `debugOn` first: that is the one comparison. */
 export interface TagLog {
   readonly debugOn: boolean;
+  /** ESP-IDF's verbose level, pino's trace. */
+  verbose(message: string): void;
   debug(message: string): void;
   info(message: string): void;
   warn(message: string): void;
@@ -53,6 +55,7 @@ export function espLog(tag: string, logger: Logger = defaultLogger()): TagLog {
   const child = logger.child({ tag });
   return {
     debugOn: child.isLevelEnabled('debug'),
+    verbose: message => child.trace(message),
     debug: message => child.debug(message),
     info: message => child.info(message),
     warn: message => child.warn(message),

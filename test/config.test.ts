@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { checkConfig, type HttpdConfig, httpdDefaultConfig, httpdEsp32Config } from '../src/config.js';
 import { ESP_ERR_INVALID_ARG } from '../src/err.js';
-import { httpdStart } from '../src/httpd/server.js';
+import { httpdStart } from '../src/httpd/start.js';
 import { uriMatchWildcard } from '../src/httpd/uri.js';
 
 type Name = keyof HttpdConfig;
@@ -43,7 +43,13 @@ const SECONDS: readonly (readonly [name: Name, min: number, byDefault: number, o
   ['lingerTimeout', 0, 0, 0],
 ];
 
-const BOOLEANS: readonly Name[] = ['lruPurgeEnable', 'keepAliveEnable', 'enableSoLinger', 'lenientLineEndings'];
+const BOOLEANS: readonly Name[] = [
+  'lruPurgeEnable',
+  'keepAliveEnable',
+  'enableSoLinger',
+  'lenientLineEndings',
+  'reusePort',
+];
 
 const FUNCTIONS: readonly Name[] = [
   'globalUserCtxFreeFn',
@@ -171,7 +177,7 @@ describe('config.txOverflow', () => {
 });
 
 describe('config.port', () => {
-  test.each(['auto', 'net'])("may be '%s'", value => {
+  test.each(['auto', 'epoll', 'net'])("may be '%s'", value => {
     expect(check('port', value).port).toBe(value);
   });
 

@@ -1,7 +1,7 @@
 /**
  * Starts the WebSocket echo server: `npm start`, `npm start -- 8081`, or `PORT=8081 npm start`.
  */
-import { EspError, espLog, type HttpdServer, httpdStart } from '../../src/index.js';
+import { EspError, espLog, type HttpdConfig, type HttpdServer, httpdStart } from '../../src/index.js';
 import { registerEchoHandlers, TAG } from './echo_server.js';
 
 const USAGE = `Usage: npm start -- [port]
@@ -10,6 +10,7 @@ const USAGE = `Usage: npm start -- [port]
          Default: the environment variable PORT, or else 8080.
 
 HOST=127.0.0.1 listens on that address only; by default the server listens on all.
+SELECT_LOOP=net (or epoll) says which select loop to use; by default the better one that works here.
 HTTPD_LOG=debug shows each step, HTTPD_LOG_FORMAT=json prints JSON lines.`;
 
 /** Signals that belong to one press of Ctrl-C may come twice: from the terminal, and from npm. */
@@ -27,6 +28,11 @@ function readPort(args: readonly string[]): number {
   if (port >= 0 && port <= 65_535) return port;
   const source = args.length > 0 ? 'The port' : 'The port in the environment variable PORT';
   throw new UsageError(`${source} must be a number from 0 to 65535, not '${given}'.`);
+}
+
+/** The environment may ask for one, as the tests do. */
+function selectLoop(): HttpdConfig['port'] {
+  return (process.env.SELECT_LOOP as HttpdConfig['port'] | undefined) || 'auto';
 }
 
 /** What to tell a person whose server can't start. */
@@ -48,7 +54,7 @@ function explain(error: unknown, port: number): string {
 
 async function start(port: number): Promise<HttpdServer> {
   log.info(`Starting server on port: '${port}'`);
-  const starting = httpdStart({ serverPort: port, host: process.env.HOST || undefined });
+  const starting = httpdStart({ serverPort: port, host: process.env.HOST || undefined, port: selectLoop() });
   // as on the chip, the server comes up while its starter goes on
   log.info('Registering URI handlers');
   const server = await starting;

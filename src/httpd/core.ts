@@ -144,6 +144,13 @@ export class HttpdCore implements SessHost {
     return sess.ended ? undefined : sess;
   }
 
+  /** The select loop tells of what no session can be told. */
+  onPortError(error: NodeJS.ErrnoException): void {
+    const { httpd: log } = this.logs;
+    if (error.syscall === 'accept') log.error(`httpd_accept_conn: error in accept: ${error.message}`);
+    else log.error(`httpd_server: ${error.stack ?? error.message}`);
+  }
+
   onActive(sess: Sess): void {
     this.sessions.touch(sess);
   }

@@ -1,7 +1,7 @@
 /**
  * The server as applications see it, after `httpd_handle_t` and the functions that take one.
  */
-import { checkConfig, type HttpdConfig } from '../config.js';
+import type { HttpdConfig } from '../config.js';
 import { describeThrown, ESP_ERR_HTTPD_TASK, ESP_ERR_INVALID_STATE, ESP_OK, EspError, invalidArg } from '../err.js';
 import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
 import {
@@ -12,10 +12,9 @@ import {
   payloadOf,
 } from '../httpd_ws/frame_type.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
-import { netPort } from '../port/net.js';
 import type { Listener, Port } from '../port/port.js';
 import { free, getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
-import { type Clock, systemClock } from '../sess/deadlines.js';
+import type { Clock } from '../sess/deadlines.js';
 import { HTTPD_SOCK_ERR_TIMEOUT } from '../sess/overrides.js';
 import type { FreeCtxFn, Sess } from '../sess/sess.js';
 import { HttpConn } from './conn.js';
@@ -34,12 +33,6 @@ export type HttpdRecvFn = (server: HttpdServer, fd: number, buf: Uint8Array, fla
 export type HttpdSendFn = (server: HttpdServer, fd: number, buf: Uint8Array, flags: number) => number;
 /** Tells how many bytes can be received without waiting for the socket (`httpd_pending_func_t`). */
 export type HttpdPendingFn = (server: HttpdServer, fd: number) => number;
-
-/** What a server stands on; tests bring their own. */
-export interface ServerParts {
-  readonly port?: Port;
-  readonly clock?: Clock;
-}
 
 /** The longest time, in ms, that a timer of Node.js can wait. */
 const TIMER_MAX = 2 ** 31 - 1;
@@ -78,6 +71,7 @@ export class HttpdServer {
           port: config.serverPort,
           host: config.host,
           backlog: config.backlogConn,
+          reusePort: config.reusePort,
           keepAlive: config.keepAliveEnable
             ? {
                 idle: config.keepAliveIdle || 5,
@@ -88,7 +82,7 @@ export class HttpdServer {
         },
         core.receive.claim,
         sock => core.accept(sock),
-        error => core.logs.httpd.error(`httpd_accept_conn: error in accept: ${error.message}`),
+        error => core.onPortError(error),
       );
     } catch (cause) {
       const where = `${config.host ?? 'any address'} port ${config.serverPort}`;
@@ -410,22 +404,4 @@ export class HttpdServer {
 
 function checkFunction(fn: unknown, what: string): void {
   if (fn !== undefined && typeof fn !== 'function') invalidArg(`${what} must be a function, or undefined`);
-}
-
-/**
- * Starts a server (`httpd_start`).
- *
- * @param config fields that differ from `httpdDefaultConfig()`
- * @throws EspError ESP_ERR_INVALID_ARG for a wrong configuration; ESP_ERR_HTTPD_TASK, with the system's error as cause,
- *   if the port can't be listened on; all by rejection
- */
-export async function httpdStart(config?: Partial<HttpdConfig>): Promise<HttpdServer> {
-  return startWith(config, {});
-}
-
-/** The same on other parts: for tests. */
-export async function startWith(config: Partial<HttpdConfig> | undefined, parts: ServerParts): Promise<HttpdServer> {
-  const server = new HttpdServer(checkConfig(config), parts.clock ?? systemClock);
-  await server.listen(parts.port ?? netPort);
-  return server;
 }

@@ -11,7 +11,7 @@
 
 import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import type { Listener, ListenOptions, Port, PortSocket, SocketHandler } from './port.js';
+import { asError, type Listener, type ListenOptions, type Port, type PortSocket, type SocketHandler } from './port.js';
 
 /** The most that waits in node:net for the kernel, so that the progress of a slow reader shows. */
 const SEND_MAX = 64 * 1024;
@@ -32,17 +32,26 @@ class NetSocket implements PortSocket {
   constructor(
     private readonly sock: net.Socket,
     private readonly receiveBuffer: () => Buffer,
+    private readonly onError: (error: Error) => void,
   ) {
     (sock as Owned)[owner] = this;
     sock.on('error', ignore);
   }
 
   get remoteAddress(): string {
-    return this.sock.remoteAddress ?? '';
+    return plain(this.sock.remoteAddress);
   }
 
   get remotePort(): number {
     return this.sock.remotePort ?? 0;
+  }
+
+  get localAddress(): string {
+    return plain(this.sock.localAddress);
+  }
+
+  get localPort(): number {
+    return this.sock.localPort ?? 0;
   }
 
   get pending(): number {
@@ -112,25 +121,50 @@ class NetSocket implements PortSocket {
   private unblock(error: Error | null | undefined): void {
     if (error || this.sock.destroyed) return;
     this.blocked = false;
-    this.handler?.onWritable();
+    try {
+      this.handler?.onWritable();
+    } catch (thrown) {
+      this.onFault(thrown);
+    }
   }
 
   onRead(chunk: Buffer, len: number): void {
-    for (let from = 0; from < len && this.handler !== undefined; ) {
-      const n = chunk.copy(this.receiveBuffer(), 0, from, len);
-      from += n;
-      this.handler.onData(n);
+    try {
+      for (let from = 0; from < len && this.handler !== undefined; ) {
+        const n = chunk.copy(this.receiveBuffer(), 0, from, len);
+        from += n;
+        this.handler.onData(n);
+      }
+    } catch (thrown) {
+      this.onFault(thrown);
     }
   }
 
   onEnd(): void {
-    this.handler?.onEnd();
+    try {
+      this.handler?.onEnd();
+    } catch (thrown) {
+      this.onFault(thrown);
+    }
   }
 
   onClose(): void {
     const { handler } = this;
     this.handler = undefined;
-    handler?.onClose(this.sock.errored ?? undefined);
+    try {
+      handler?.onClose(this.sock.errored ?? undefined);
+    } catch (thrown) {
+      this.onError(asError(thrown));
+    }
+  }
+
+  /** A callback has thrown. */
+  onFault(thrown: unknown): void {
+    const { handler } = this;
+    const error = asError(thrown);
+    this.reset();
+    this.onError(error);
+    handler?.onClose(error);
   }
 }
 
@@ -146,6 +180,11 @@ function onEnd(this: net.Socket): void {
 
 function onClose(this: net.Socket): void {
   (this as Owned)[owner].onClose();
+}
+
+/** An IPv4 peer of a dual-stack socket by its IPv4 address. */
+function plain(address: string | undefined): string {
+  return address?.replace(/^::ffff:(?=\d+\.)/, '') ?? '';
 }
 
 /** 'close' follows and carries the error; without a listener an 'error' event would end the process. */
@@ -181,6 +220,8 @@ class NetListener implements Listener {
 export const netPort: Port = {
   name: 'net',
   listen(options: ListenOptions, receiveBuffer, accept, onError): Promise<Listener> {
+    // Node.js 20 would pass over its own option without a word
+    if (options.reusePort) return Promise.reject(new Error('reusePort needs the epoll port'));
     const keepAliveMs = (options.keepAlive?.idle ?? 0) * 1000;
     const server = net.createServer({
       allowHalfOpen: true,
@@ -189,9 +230,13 @@ export const netPort: Port = {
       keepAliveInitialDelay: keepAliveMs,
     });
     const take = (sock: net.Socket, events: boolean): void => {
-      const socket = new NetSocket(sock, receiveBuffer);
-      const handler = accept(socket);
-      if (handler !== undefined) socket.attach(handler, events);
+      const socket = new NetSocket(sock, receiveBuffer, onError);
+      try {
+        const handler = accept(socket);
+        if (handler !== undefined) socket.attach(handler, events);
+      } catch (thrown) {
+        socket.onFault(thrown);
+      }
     };
     server.on('connection', (sock: net.Socket) => {
       if (!sock.destroyed) take(sock, true);
@@ -200,7 +245,10 @@ export const netPort: Port = {
       const { _handle: handle } = server as { _handle?: Handle };
       if (typeof handle?.onconnection !== 'function') return;
       handle.onconnection = (status, client) => {
-        if (client === undefined) return onError(new Error(`accept: ${getSystemErrorName(status)}`));
+        if (client === undefined) {
+          const code = getSystemErrorName(status);
+          return onError(Object.assign(new Error(`accept ${code}`), { code, errno: status, syscall: 'accept' }));
+        }
         const sock = new net.Socket({ handle: client, allowHalfOpen: true, onread } as net.SocketConstructorOpts);
         sock.setNoDelay(true);
         if (options.keepAlive !== undefined) sock.setKeepAlive(true, keepAliveMs);

@@ -9,6 +9,7 @@
  *   wants them after `onData` returns copies them.
  * - Callbacks come from the loop, never from within a call to the port.
  * - After `close()` or `reset()`, and after `onClose`, no callback comes any more.
+ * - What a callback throws is told to `onError` of `listen`, and ends its connection only, with RST and `onClose`.
  * - A paused socket reads no more, and costs no CPU. What it has read already may still be delivered.
  */
 
@@ -26,9 +27,12 @@ export interface SocketHandler {
 
 /** One TCP connection. */
 export interface PortSocket {
-  /** The peer's address, without brackets; empty if it has left. */
+  /** The peer's address, without brackets, IPv4 as such on a dual-stack socket too; empty if it has left. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** Where it reached us. */
+  readonly localAddress: string;
+  readonly localPort: number;
   /** Bytes that `send` has taken and the kernel not yet. `onWritable` follows when they are gone. */
   readonly pending: number;
   /**
@@ -54,6 +58,8 @@ export interface ListenOptions {
   /** Address or name to bind; undefined binds every address, IPv6 and IPv4. */
   readonly host: string | undefined;
   readonly backlog: number;
+  /** May others listen on the same port, so that the system spreads connections over all (SO_REUSEPORT)? */
+  readonly reusePort: boolean;
   /** TCP keep-alive for accepted sockets, times in seconds; undefined turns it off. */
   readonly keepAlive: { readonly idle: number; readonly interval: number; readonly count: number } | undefined;
 }
@@ -76,6 +82,7 @@ export interface Port {
    *   memory may move when it grows; its length never changes.
    * @param accept is called for each new connection and says who owns it; undefined means that `accept` has already
    *   closed or reset it
+   * @param onError is told what no socket's handler can be told: `accept` has failed, or a callback has thrown
    * @throws the system's error (EADDRINUSE, EACCES, EADDRNOTAVAIL …), by rejection
    */
   listen(
@@ -84,4 +91,9 @@ export interface Port {
     accept: (socket: PortSocket) => SocketHandler | undefined,
     onError: (error: Error) => void,
   ): Promise<Listener>;
+}
+
+/** What was thrown, which need not be an Error, as one. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { queryKeyValue } from '../../src/httpd/headers.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
-import { type HttpdServer, httpdStart } from '../../src/httpd/server.js';
+import type { HttpdServer } from '../../src/httpd/server.js';
+import { httpdStart } from '../../src/httpd/start.js';
 import { uriMatchWildcard } from '../../src/httpd/uri.js';
 import { connectTo } from '../support/server.js';
 import { errorOf, isOpen, ok, request, serve } from './support.js';

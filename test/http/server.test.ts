@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { EspError } from '../../src/err.js';
-import { httpdStart } from '../../src/httpd/server.js';
+import { httpdStart } from '../../src/httpd/start.js';
 import { uriMatchWildcard } from '../../src/httpd/uri.js';
 import { ManualClock } from '../support/clock.js';
 import { RawClient } from '../support/raw_client.js';

@@ -2,7 +2,8 @@ import type { HttpdConfig } from '../../src/config.js';
 import { EspError } from '../../src/err.js';
 import * as methods from '../../src/httpd/methods.js';
 import type { UriHandler } from '../../src/httpd/route.js';
-import type { HttpdServer, ServerParts } from '../../src/httpd/server.js';
+import type { HttpdServer } from '../../src/httpd/server.js';
+import type { ServerParts } from '../../src/httpd/start.js';
 import type { RawClient, RawResponse } from '../support/raw_client.js';
 import { connectTo, startTestServer } from '../support/server.js';
 

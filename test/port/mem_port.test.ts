@@ -11,7 +11,12 @@ function memRig(): Rig {
     for (const conn of port.conns) conn.pump();
     await new Promise(resolve => setImmediate(resolve));
   };
-  return { port, connect, turn, options: { port: 0, host: undefined, backlog: 5, keepAlive: undefined } };
+  return {
+    port,
+    connect,
+    turn,
+    options: { port: 0, host: undefined, backlog: 5, reusePort: false, keepAlive: undefined },
+  };
 }
 
 function peerOf(conn: MemConn): Peer {
@@ -41,7 +46,7 @@ describe('the in-memory port', () => {
     const buffer = Buffer.alloc(16);
     const seen: string[] = [];
     const listener = await port.listen(
-      { port: 0, host: undefined, backlog: 1, keepAlive: undefined },
+      { port: 0, host: undefined, backlog: 1, reusePort: false, keepAlive: undefined },
       () => buffer,
       () => ({
         onData: len => seen.push(buffer.toString('latin1', 0, len)),

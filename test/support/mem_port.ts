@@ -45,6 +45,8 @@ export class MemConn {
     this.socket = {
       remoteAddress,
       remotePort,
+      localAddress: '192.0.2.80',
+      localPort: 80,
       get pending(): number {
         return conn.held;
       },

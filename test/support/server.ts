@@ -1,7 +1,8 @@
 import { type Logger, pino } from 'pino';
 import { afterEach } from 'vitest';
 import type { HttpdConfig } from '../../src/config.js';
-import { type HttpdServer, type ServerParts, startWith } from '../../src/httpd/server.js';
+import type { HttpdServer } from '../../src/httpd/server.js';
+import { type ServerParts, startWith } from '../../src/httpd/start.js';
 import { ManualClock } from './clock.js';
 import { RawClient } from './raw_client.js';
 
@@ -37,12 +38,18 @@ async function keepMoving({ clock }: ServerParts, stopped: Promise<void>): Promi
   return stopped;
 }
 
+/** The select loop that is under test; the test's project says which. */
+export const SELECT_LOOP = (process.env.SELECT_LOOP ?? 'auto') as HttpdConfig['port'];
+
 /** A server on a port that the system chooses, stopped after the test. It logs nothing unless `config.logger` is set. */
 export async function startTestServer(
   config: Partial<HttpdConfig> = {},
   parts: ServerParts = {},
 ): Promise<HttpdServer> {
-  const server = await startWith({ serverPort: 0, host: '127.0.0.1', logger: silent(), ...config }, parts);
+  const server = await startWith(
+    { serverPort: 0, host: '127.0.0.1', logger: silent(), port: SELECT_LOOP, ...config },
+    parts,
+  );
   started.push({ server, parts });
   return server;
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type HttpdServer, httpdStart } from '../../../src/index.js';
+import { SELECT_LOOP } from '../../../test/support/server.js';
 import { MAX_FRAME_LEN, registerEchoHandlers } from '../echo_server.js';
 import { GREETING } from '../greeting.js';
 
@@ -39,7 +40,7 @@ describe.skipIf(!installed)('the page in Chromium', () => {
   afterAll(() => browser?.close());
 
   beforeEach(async () => {
-    server = await httpdStart({ serverPort: 0, host: '127.0.0.1' });
+    server = await httpdStart({ serverPort: 0, host: '127.0.0.1', port: SELECT_LOOP });
     registerEchoHandlers(server);
     page = await browser.newPage();
     complaints = [];

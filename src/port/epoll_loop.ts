@@ -1,0 +1,171 @@
+/**
+ * The select loop itself: one epoll descriptor, which Node's own loop watches. Timers, promises and all other I/O go on
+ * as usual, and an idle server uses no CPU.
+ */
+import { constants } from 'node:os';
+import {
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  type Libc,
+  loadLibc,
+  systemError,
+} from './libc.js';
+
+/** So many descriptors are served in one turn; the rest comes in the next. */
+const EVENTS_MAX = 1024;
+/** `struct epoll_event`, which is packed on x86-64: events, and 64 bits of ours, here a descriptor and its generation. */
+const EVENT_WORDS = 3;
+const EVENT_SIZE = EVENT_WORDS * 4;
+/** Said of a descriptor that is not registered. */
+const NOTHING = -1;
+
+/** What is registered with the loop. */
+export abstract class Watched {
+  /** Tells this use of a descriptor's number from the one before. */
+  generation = 0;
+  /** The events that are waited for, or NOTHING. */
+  mask = NOTHING;
+
+  /** @param fd the descriptor, -1 when it has been closed */
+  constructor(public fd: number) {}
+
+  /** The descriptor is ready. */
+  abstract onReady(readable: boolean, writable: boolean, broken: boolean): void;
+  /** Something threw in `onReady`, or the loop itself has failed. */
+  abstract onFault(thrown: unknown): void;
+}
+
+/** One for all servers of the process; exists while one listens or has a connection. */
+export class EpollLoop {
+  private static current: EpollLoop | undefined;
+
+  /** The loop; whoever gets it calls `release`. */
+  static acquire(): EpollLoop {
+    EpollLoop.current ??= new EpollLoop(loadLibc());
+    EpollLoop.current.users += 1;
+    return EpollLoop.current;
+  }
+
+  private users = 0;
+  private generation = 0;
+  /** By descriptor. */
+  private readonly watched: (Watched | undefined)[] = [];
+  private readonly epollFd: number;
+  private readonly stop: (onClosed: () => void) => void;
+  private readonly events = Buffer.alloc(EVENTS_MAX * EVENT_SIZE);
+  private readonly words = new Uint32Array(this.events.buffer, this.events.byteOffset, EVENTS_MAX * EVENT_WORDS);
+  private readonly event = Buffer.alloc(EVENT_SIZE);
+
+  private constructor(readonly libc: Libc) {
+    this.epollFd = libc.epollCreate();
+    if (this.epollFd < 0) throw systemError('epoll_create1', libc.errno());
+    try {
+      this.stop = libc.watch(this.epollFd, () => this.turn());
+    } catch (error) {
+      libc.close(this.epollFd);
+      throw error;
+    }
+  }
+
+  /** A listener or a socket lives on. */
+  retain(): void {
+    this.users += 1;
+  }
+
+  /** One that was retained, or acquired, has ended. Without users the loop ends. */
+  release(): void {
+    this.users -= 1;
+    if (this.users > 0) return;
+    EpollLoop.current = undefined;
+    // libuv must let go of the descriptor before its number is free for another
+    this.stop(() => this.libc.close(this.epollFd));
+  }
+
+  /**
+   * Waits for data, for room to send, for both, or for a broken connection only, which is always waited for.
+   *
+   * @throws the system's error
+   */
+  watch(target: Watched, readable: boolean, writable: boolean): void {
+    const mask = (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
+    if (mask === target.mask) return;
+    if (target.mask === NOTHING) {
+      this.generation = (this.generation + 1) >>> 0;
+      target.generation = this.generation;
+      this.watched[target.fd] = target;
+    }
+    this.control(target.mask === NOTHING ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, target, mask);
+    target.mask = mask;
+  }
+
+  /** Waits for nothing more on this descriptor. */
+  unwatch(target: Watched): void {
+    if (target.mask === NOTHING) return;
+    this.control(EPOLL_CTL_DEL, target, 0);
+    target.mask = NOTHING;
+    this.watched[target.fd] = undefined;
+  }
+
+  /** Closes the descriptor; from now on its number belongs to somebody else. */
+  close(target: Watched): void {
+    const { fd } = target;
+    if (fd < 0) return;
+    target.fd = -1;
+    target.mask = NOTHING;
+    if (this.watched[fd] === target) this.watched[fd] = undefined;
+    // that takes it out of the epoll set too
+    this.libc.close(fd);
+  }
+
+  private control(operation: number, target: Watched, mask: number): void {
+    const { event, libc } = this;
+    event.writeUInt32LE(mask, 0);
+    event.writeUInt32LE(target.fd, 4);
+    event.writeUInt32LE(target.generation, 8);
+    if (libc.epollCtl(this.epollFd, operation, target.fd, event) < 0) throw systemError('epoll_ctl', libc.errno());
+  }
+
+  /** Called by libuv, which loses what is thrown. */
+  private turn(): void {
+    const { words, libc } = this;
+    const count = libc.epollWait(this.epollFd, this.events, EVENTS_MAX);
+    if (count < 0) {
+      const errno = libc.errno();
+      if (errno !== constants.errno.EINTR) this.fail(systemError('epoll_wait', errno));
+      return;
+    }
+    for (let i = 0; i < count * EVENT_WORDS; i += EVENT_WORDS) {
+      const mask = words[i] as number;
+      const target = this.watched[words[i + 1] as number];
+      // an entry of somebody who was closed in this turn, whose number may be in use again
+      if (target === undefined || target.generation !== words[i + 2]) continue;
+      const broken = (mask & (EPOLLERR | EPOLLHUP)) !== 0;
+      try {
+        target.onReady((mask & EPOLLIN) !== 0, (mask & EPOLLOUT) !== 0, broken);
+      } catch (thrown) {
+        guarded(target, thrown);
+      }
+    }
+  }
+
+  /** Nothing can be waited for any more: everybody is told. */
+  private fail(error: Error): void {
+    for (const target of this.watched) if (target !== undefined) guarded(target, error);
+  }
+}
+
+/** Tells of a fault; if that fails too, the process learns of it in the usual way. */
+function guarded(target: Watched, thrown: unknown): void {
+  try {
+    target.onFault(thrown);
+  } catch (again) {
+    setImmediate(() => {
+      throw again;
+    });
+  }
+}
