@@ -17,7 +17,7 @@ import { isThenable, watch } from '../thenable.js';
 import { HttpConn } from './conn.js';
 import { EventHub } from './events.js';
 import type { HttpdErrCode } from './http_err.js';
-import { receiveBuffer } from './llhttp.js';
+import { RECV_SHARE, receiveBuffer } from './llhttp.js';
 import { LogStory } from './log_story.js';
 import type { ParseLimits } from './parse.js';
 import type { HttpdReq } from './req.js';
@@ -39,7 +39,7 @@ const LINGER_MS = 2000;
 const TX_HIGH_WATER = 64 * 1024;
 
 /** All servers of this thread receive into the same buffer. */
-const receive = new ReceiveBuffer(receiveBuffer);
+const receive = new ReceiveBuffer(receiveBuffer, RECV_SHARE);
 
 const FULL_PAGE = '<p>The server has no free connection. Try again soon.</p>';
 const FULL = Buffer.from(

@@ -21,8 +21,10 @@ declare namespace WebAssembly {
   }
 }
 
-/** Size of the receive buffer: what one receive can deliver at most. */
-export const RECV_SIZE = 64 * 1024;
+/** What one receive can deliver at most. */
+export const RECV_SHARE = 128 * 1024;
+/** Size of the receive buffer: room for several receives whose bytes still wait. */
+export const RECV_SIZE = 1024 * 1024;
 
 /** llhttp's error numbers that are handled apart (llhttp.h, `llhttp_errno`). */
 export const HPE_OK = 0;

@@ -4,7 +4,7 @@
 import { escapeForLog, type HttpdLogs } from '../log.js';
 import { eachHeader } from './headers.js';
 import { errorText, type HttpdErrCode } from './http_err.js';
-import { RECV_SIZE } from './llhttp.js';
+import { RECV_SHARE } from './llhttp.js';
 import { methodName } from './methods.js';
 import type { RequestHead } from './parse.js';
 import type { HttpdReq } from './req.js';
@@ -121,7 +121,7 @@ export class LogStory {
 
   private received(len: number): void {
     const { txrx } = this.logs;
-    txrx.debug(`httpd_recv_with_opt: requested length = ${RECV_SIZE}`);
+    txrx.debug(`httpd_recv_with_opt: requested length = ${RECV_SHARE}`);
     txrx.debug(`httpd_recv_with_opt: received length = ${len}`);
   }
 

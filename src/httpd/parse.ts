@@ -2,6 +2,7 @@
  * A request from its bytes: llhttp, the limits around it, and the status that each failure gets.
  * Pure: bytes in, a head or a failure out, the same however the bytes are cut.
  */
+import { latin1Slice } from '../latin1.js';
 import type { Input } from '../sess/input.js';
 import { eachHeader, isToken } from './headers.js';
 import {
@@ -231,10 +232,10 @@ export class RequestParser {
     let text: string;
     let { hosts } = record;
     if (this.partial === undefined) {
-      text = buf.toString('latin1', from, end);
+      text = latin1Slice(buf, from, end);
     } else {
       this.keep(buf, from, end);
-      text = this.partial.toString('latin1', 0, this.partialLen);
+      text = latin1Slice(this.partial, 0, this.partialLen);
     }
     const inPieces = this.partial !== undefined;
     this.partial = undefined;

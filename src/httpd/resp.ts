@@ -2,6 +2,7 @@
  * The response to one request: its head, its framing, and what may be sent when.
  */
 import { ESP_ERR_HTTPD_RESP_HDR, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import { latin1Write } from '../latin1.js';
 import type { Sess } from '../sess/sess.js';
 import { isFieldValue, isToken, listHas } from './headers.js';
 
@@ -134,9 +135,9 @@ export class Response {
     let end: number;
     if (typeof body === 'string' && len === body.length && !silent) {
       // all of it is ASCII: one write
-      end = at + tx.buf.write(head + body, at, head.length + len, 'latin1');
+      end = at + latin1Write(tx.buf, head + body, at);
     } else {
-      end = at + tx.buf.write(head, at, head.length, 'latin1');
+      end = at + latin1Write(tx.buf, head, at);
       if (!silent) end += put(tx.buf, body, end);
     }
     tx.commit(end - at);
@@ -158,9 +159,9 @@ export class Response {
     const silent = this.isHead || !hasContent(this.status);
     const size = silent || this.http10 ? '' : `${len.toString(16)}\r\n`;
     const at = tx.reserve(head.length + size.length + len + 2);
-    let end = at + tx.buf.write(head + size, at, 'latin1');
+    let end = at + latin1Write(tx.buf, head + size, at);
     if (!silent) end += put(tx.buf, piece, end);
-    if (size !== '') end += tx.buf.write('\r\n', end, 'latin1');
+    if (size !== '') end += latin1Write(tx.buf, '\r\n', end);
     tx.commit(end - at);
     this.phase = len === 0 ? COMPLETE : STREAMING;
     if (!begun) this.host.onHeadersSent();
@@ -184,7 +185,7 @@ export class Response {
     const text = `HTTP/1.1 101 Switching Protocols\r\n${lines}${this.headers}\r\n`;
     const { tx } = this.host.sess;
     const at = tx.reserve(text.length);
-    tx.commit(tx.buf.write(text, at, 'latin1'));
+    tx.commit(latin1Write(tx.buf, text, at));
     this.phase = COMPLETE;
     this.host.onHeadersSent();
   }

@@ -1,36 +1,66 @@
 /**
  * The received bytes that a session has not consumed yet.
  *
- * They stay in the receive buffer as long as nobody else needs it: a handler that is done within the loop's turn costs
- * no copy. Whoever is about to receive claims the buffer, and the bytes of the session that still lie in it are moved
- * to memory of its own.
+ * They stay where they were received as long as nobody else needs the room: a handler that is done soon costs no copy.
+ * The receive buffer has room for several receives, one behind the other, since asynchronous handlers end only when all
+ * sockets of the loop's turn have been read. When it is full, the bytes that still lie in it are moved to memory of
+ * their sessions.
  */
 
 /** The receive buffer of a thread, and whose bytes lie in it. */
 export class ReceiveBuffer {
-  private holder: Input | undefined;
+  /** Where the buffer that was claimed last begins. */
+  at = 0;
+  /** Whose bytes lie in the buffer, in the order of their places; some have consumed theirs by now. */
+  private readonly holders: Input[] = [];
+  private known: Buffer | undefined;
+  private first: Buffer | undefined;
 
-  /** @param memory gives the buffer, which may move */
-  constructor(private readonly memory: () => Buffer) {}
+  /**
+   * @param memory gives the buffer, which may move
+   * @param share how many bytes one receive can deliver at most
+   */
+  constructor(
+    private readonly memory: () => Buffer,
+    private readonly share: number,
+  ) {}
 
   /** The buffer as it lies now. */
   get buf(): Buffer {
     return this.memory();
   }
 
-  /** Makes the buffer free to be written to. */
+  /** Gives room for one receive, behind the bytes that wait. */
   readonly claim = (): Buffer => {
-    const { holder } = this;
-    if (holder !== undefined) {
-      this.holder = undefined;
-      holder.evict();
+    const buf = this.memory();
+    let top = this.top();
+    if (top + this.share > buf.length) {
+      for (const holder of this.holders) holder.evict();
+      this.holders.length = top = 0;
     }
-    return this.memory();
+    this.at = top;
+    if (top > 0) return buf.subarray(top, top + this.share);
+    if (this.known !== buf || this.first === undefined) {
+      this.known = buf;
+      this.first = buf.subarray(0, this.share);
+    }
+    return this.first;
   };
 
   /** The bytes of `input` stay in the buffer. */
   hold(input: Input): void {
-    this.holder = input;
+    this.holders.push(input);
+  }
+
+  /** Behind the last byte that waits. */
+  private top(): number {
+    const { holders } = this;
+    while (holders.length > 0) {
+      const last = holders[holders.length - 1] as Input;
+      if (last.to > last.from) return last.to;
+      holders.pop();
+    }
+    return 0;
   }
 }
 
@@ -66,11 +96,14 @@ export class Input {
 
   /** A chunk of `len` bytes has been received into the buffer, which had been claimed before. */
   arrive(len: number): void {
-    if (this.keptTo > this.keptFrom) {
-      this.keep(this.buf, 0, len);
+    const { at } = this.receive;
+    if (this.to === at && this.to > this.from && this.keptTo === this.keptFrom) {
+      this.to += len;
+    } else if (this.length > 0) {
+      this.keep(this.buf, at, at + len);
     } else {
-      this.from = 0;
-      this.to = len;
+      this.from = at;
+      this.to = at + len;
       this.receive.hold(this);
     }
   }
@@ -87,8 +120,8 @@ export class Input {
     this.evict();
     const buf = this.receive.claim();
     const n = (this.kept as Buffer).copy(buf, 0, this.keptFrom, this.keptTo);
-    this.from = 0;
-    this.to = n;
+    this.from = this.receive.at;
+    this.to = this.from + n;
     this.keptFrom += n;
     if (this.keptFrom === this.keptTo) this.release();
     this.receive.hold(this);

@@ -54,8 +54,6 @@ export class Overrides {
    */
   receive(len: number, deliver: (bytes: Buffer) => boolean): void {
     this.raw.arrive(len);
-    // what is delivered goes through the receive buffer, so the raw bytes must leave it
-    this.raw.evict();
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) {
       const before = this.raw.length;
       const n = this.call(() => this.recv?.(scratch) ?? 0);

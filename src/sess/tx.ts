@@ -1,15 +1,18 @@
 /**
  * What a server has to send.
  *
- * All sessions write into one slab, one behind the other, and at the end of the loop's turn each session's bytes leave
- * in one send. Then the slab is empty again: while readers keep up, sending allocates nothing. Only what a socket does
- * not take is copied to memory of its session.
+ * All sessions write into one slab, each into a region of its own, and at the end of the loop's turn each session's
+ * bytes leave in one send. Then the slab is empty again: while readers keep up, sending allocates nothing. Only what a
+ * socket does not take is copied to memory of its session. A region has room for some small writes more than the one
+ * that it was made for, since asynchronous handlers take turns.
  */
 import type { PortSocket } from '../port/port.js';
 
 const SLAB = 1024 * 1024;
 /** More than this at once gets a buffer of its own. */
 const SLAB_SHARE = SLAB / 4;
+/** Room for later writes in a session's region; an odd number of cache lines, so that regions don't share places in the cache. */
+const SLACK = 1024 + 64;
 /** Pieces up to this many bytes in all are joined before they are sent. */
 const GATHER_MAX = 64 * 1024;
 /** Bytes that wait are collected in blocks of this size, then of twice the size, up to the largest. */
@@ -21,7 +24,7 @@ export class Outbox {
   /** Where the last `reserve` made room: the slab, or a buffer for one large write. */
   buf = Buffer.allocUnsafeSlow(SLAB);
   readonly slab = this.buf;
-  /** Bytes of the slab in use. */
+  /** Bytes of the slab in use, as regions. */
   top = 0;
   /** Offset in `buf` that the last `reserve` gave. */
   at = 0;
@@ -39,9 +42,14 @@ export class Outbox {
     if (this.dirty.push(tx) === 1) setImmediate(this.flushAll);
   }
 
+  /** Is there room for `n` bytes in the slab? */
+  has(n: number): boolean {
+    return SLAB - this.top >= n;
+  }
+
   /** Makes room for `n` bytes in the slab. */
   ensure(n: number): void {
-    if (SLAB - this.top >= n) return;
+    if (this.has(n)) return;
     for (const tx of this.dirty) tx.spill();
     for (const tx of this.flushing) tx.spill();
     this.top = 0;
@@ -140,6 +148,8 @@ export class TxQueue {
   /** This turn's bytes: `slab[from, to)` of the outbox. */
   private from = 0;
   private to = 0;
+  /** End of its region in the slab; 0 without one. */
+  private limit = 0;
   /** Bytes that go out before them. */
   private backlog: Backlog | undefined;
   private dirty = false;
@@ -177,9 +187,9 @@ export class TxQueue {
       outbox.buf = Buffer.allocUnsafeSlow(n);
       outbox.at = 0;
     } else {
-      outbox.ensure(n);
+      if (this.limit - this.to < n) this.makeRegion(n);
       outbox.buf = outbox.slab;
-      outbox.at = outbox.top;
+      outbox.at = this.to;
     }
     return outbox.at;
   }
@@ -188,20 +198,28 @@ export class TxQueue {
   commit(n: number): void {
     const { outbox } = this;
     this.queued += n;
-    if (outbox.buf !== outbox.slab) {
+    if (outbox.buf === outbox.slab) {
+      this.to += n;
+    } else {
       this.spill();
       this.backlog ??= new Backlog();
       this.backlog.add(outbox.buf, n);
-    } else {
-      // if another session has written since, ours can't go on where they ended
-      if (this.to !== outbox.at) this.spill();
-      if (this.to === this.from) this.from = outbox.at;
-      this.to = outbox.top = outbox.at + n;
     }
     if (!this.dirty) {
       this.dirty = true;
       outbox.add(this);
     }
+  }
+
+  /** Room for `n` bytes and some more in the slab, behind what has been written if nobody has come in between. */
+  private makeRegion(n: number): void {
+    const { outbox } = this;
+    if (this.limit === 0 || this.limit !== outbox.top || !outbox.has(n + SLACK)) {
+      this.spill();
+      outbox.ensure(n + SLACK);
+      this.from = this.to = outbox.top;
+    }
+    this.limit = outbox.top = this.to + n + SLACK;
   }
 
   /** Queues a copy of `bytes`. */
@@ -274,7 +292,7 @@ export class TxQueue {
   /** Drops everything. */
   clear(): void {
     this.backlog = undefined;
-    this.from = this.to = this.queued = 0;
+    this.from = this.to = this.limit = this.queued = 0;
     this.blocked = this.cleared = true;
   }
 
@@ -284,6 +302,6 @@ export class TxQueue {
       this.backlog ??= new Backlog();
       this.backlog.copy(this.outbox.slab, this.from, this.to);
     }
-    this.from = this.to = 0;
+    this.from = this.to = this.limit = 0;
   }
 }

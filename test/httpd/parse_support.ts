@@ -1,4 +1,4 @@
-import { receiveBuffer, record } from '../../src/httpd/llhttp.js';
+import { RECV_SHARE, receiveBuffer, record } from '../../src/httpd/llhttp.js';
 import { PARSE_DONE, PARSE_MORE, type ParseLimits, type RequestHead, RequestParser } from '../../src/httpd/parse.js';
 import { Input, ReceiveBuffer } from '../../src/sess/input.js';
 
@@ -18,7 +18,7 @@ export interface Outcome {
 
 /** Parses what arrives in these chunks, the receive buffer being overwritten between them. */
 export function parse(chunks: Iterable<Uint8Array | string>, limits: Partial<ParseLimits> = {}, bite = 1_000): Outcome {
-  const receive = new ReceiveBuffer(receiveBuffer);
+  const receive = new ReceiveBuffer(receiveBuffer, RECV_SHARE);
   const input = new Input(receive);
   const parser = new RequestParser({ ...LIMITS, ...limits });
   const outcome: { requests: { head: RequestHead; body: string; complete: boolean }[]; error: number | undefined } = {

@@ -19,7 +19,7 @@ function setUp(receive = receiveBuffer()) {
 
 function receiveBuffer(): ReceiveBuffer {
   const memory = Buffer.alloc(SIZE);
-  return new ReceiveBuffer(() => memory);
+  return new ReceiveBuffer(() => memory, memory.length);
 }
 
 /** Somebody else receives. */
@@ -171,7 +171,7 @@ describe('input', () => {
 
   test('memory of its own may move: it is asked for each time', () => {
     let memory = Buffer.alloc(SIZE);
-    const { input, arrive, window } = setUp(new ReceiveBuffer(() => memory));
+    const { input, arrive, window } = setUp(new ReceiveBuffer(() => memory, memory.length));
     arrive('abc');
     memory = Buffer.from(memory);
     expect(window()).toBe('abc');
@@ -227,6 +227,107 @@ describe('input', () => {
         expect(got).toEqual(expected);
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('a receive buffer with room for several receives', () => {
+  test('what waits stays where it is while others receive behind it', () => {
+    const memory = Buffer.alloc(4 * SIZE);
+    const receive = new ReceiveBuffer(() => memory, SIZE);
+    const a = setUp(receive);
+    const b = setUp(receive);
+    a.arrive('first');
+    b.arrive('second');
+    expect([a.input.from, a.input.to, a.window()]).toEqual([0, 5, 'first']);
+    expect([b.input.from, b.input.to, b.window()]).toEqual([5, 11, 'second']);
+  });
+
+  test('what arrives right behind what waits for the same session joins it without a copy', () => {
+    const memory = Buffer.alloc(4 * SIZE);
+    const a = setUp(new ReceiveBuffer(() => memory, SIZE));
+    a.arrive('one');
+    a.input.from += 1;
+    a.arrive('two');
+    expect([a.input.from, a.input.to, a.window()]).toEqual([1, 6, 'netwo']);
+  });
+
+  test('the room of what has been consumed is used again', () => {
+    const memory = Buffer.alloc(4 * SIZE);
+    const receive = new ReceiveBuffer(() => memory, SIZE);
+    const a = setUp(receive);
+    const b = setUp(receive);
+    a.arrive('first');
+    b.arrive('second');
+    a.input.skip(5);
+    b.input.skip(6);
+    a.arrive('third');
+    expect(a.input.from).toBe(0);
+  });
+
+  test('when it is full everybody moves out', () => {
+    const memory = Buffer.alloc(2 * SIZE);
+    const receive = new ReceiveBuffer(() => memory, SIZE);
+    const a = setUp(receive);
+    const b = setUp(receive);
+    const c = setUp(receive);
+    a.arrive('a'.repeat(SIZE));
+    b.arrive('b');
+    c.arrive('c');
+    expect([c.input.from, c.window()]).toEqual([0, 'c']);
+    expect([a.input.to, b.input.to]).toEqual([0, 0]);
+    a.input.open();
+    expect(a.window()).toBe('a'.repeat(SIZE));
+    b.input.open();
+    expect(b.window()).toBe('b');
+  });
+
+  test('its memory may move: offsets stay', () => {
+    let memory = Buffer.alloc(4 * SIZE);
+    const receive = new ReceiveBuffer(() => memory, SIZE);
+    const a = setUp(receive);
+    const b = setUp(receive);
+    a.arrive('first');
+    memory = Buffer.from(memory);
+    b.arrive('second');
+    expect([a.window(), b.window()]).toEqual(['first', 'second']);
+    expect(receive.claim().buffer).toBe(memory.buffer);
+  });
+
+  test('property: no session loses, repeats or mixes up a byte, whatever the order of things', () => {
+    type Step = { who: number; arrive?: number; take?: number; refill?: boolean };
+    const step: fc.Arbitrary<Step> = fc.oneof(
+      fc.record({ who: fc.nat(3), arrive: fc.integer({ min: 1, max: SIZE }) }),
+      fc.record({ who: fc.nat(3), take: fc.integer({ min: 1, max: 2 * SIZE }) }),
+      fc.record({ who: fc.nat(3), refill: fc.constant(true) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 5 }), (steps, shares) => {
+        const memory = Buffer.alloc(shares * SIZE);
+        const receive = new ReceiveBuffer(() => memory, SIZE);
+        const all = Array.from({ length: 4 }, () => ({ ...setUp(receive), sent: 0, got: 0 }));
+        const letter = (i: number) => String.fromCharCode(0x21 + (i % 90));
+        for (const { who, arrive, take, refill } of steps) {
+          const one = all[who] as (typeof all)[number];
+          if (arrive !== undefined) {
+            const text = Array.from({ length: arrive }, (_, i) => letter(one.sent + i * 7 + who)).join('');
+            one.arrive(text);
+            one.sent += arrive * 7;
+          } else if (refill) {
+            one.input.refill();
+          } else if (take !== undefined && one.input.open()) {
+            const { input } = one;
+            const n = Math.min(take, input.to - input.from);
+            for (let i = 0; i < n; i++) {
+              expect(String.fromCharCode(input.buf[input.from + i] as number)).toBe(letter(one.got + who));
+              one.got += 7;
+            }
+            input.from += n;
+          }
+          for (const { input, sent, got } of all) expect(input.length * 7).toBe(sent - got);
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 });
