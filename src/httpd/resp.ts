@@ -4,6 +4,7 @@
 import { ESP_ERR_HTTPD_RESP_HDR, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import { latin1Write } from '../latin1.js';
 import type { Sess } from '../sess/sess.js';
+import { RESERVE_MAX, type TxQueue } from '../sess/tx.js';
 import { isFieldValue, isToken, listHas } from './headers.js';
 
 /** What a response needs from its connection. */
@@ -32,6 +33,9 @@ const COMPLETE = 3;
 const DEFAULT_STATUS = '200 OK';
 const DEFAULT_TYPE = 'text/html';
 const STATUS = /^[2-9]\d\d(?: .*)?$/;
+
+/** The last head of `plainHead`, and what it was made of. */
+const last = { text: '', contentLen: -1, status: '', type: '', date: '' };
 
 export class Response {
   private phase = NONE;
@@ -129,19 +133,10 @@ export class Response {
     sess.admit(false);
     const len = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     const head = this.head(len);
-    const silent = this.isHead || !hasContent(this.status);
-    const { tx } = sess;
-    const at = tx.reserve(head.length + len);
-    let end: number;
-    if (typeof body === 'string' && len === body.length && !silent) {
-      // all of it is ASCII: one write
-      end = at + latin1Write(tx.buf, head + body, at);
-    } else {
-      end = at + latin1Write(tx.buf, head, at);
-      if (!silent) end += put(tx.buf, body, end);
-    }
-    tx.commit(end - at);
     this.phase = COMPLETE;
+    const silent = this.isHead || !hasContent(this.status);
+    if (silent) writeParts(sess.tx, head, '', 0);
+    else writeParts(sess.tx, head, body, len);
     this.host.onHeadersSent();
     this.host.onSentData(len);
     return sess.sent();
@@ -152,18 +147,14 @@ export class Response {
     if (this.phase !== STREAMING) this.mustNotHaveBegun('send a chunk');
     const { sess } = this.host;
     sess.admit(false);
-    const { tx } = sess;
     const begun = this.phase === STREAMING;
     const head = begun ? '' : this.head(undefined);
     const len = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
-    const silent = this.isHead || !hasContent(this.status);
-    const size = silent || this.http10 ? '' : `${len.toString(16)}\r\n`;
-    const at = tx.reserve(head.length + size.length + len + 2);
-    let end = at + latin1Write(tx.buf, head + size, at);
-    if (!silent) end += put(tx.buf, piece, end);
-    if (size !== '') end += latin1Write(tx.buf, '\r\n', end);
-    tx.commit(end - at);
     this.phase = len === 0 ? COMPLETE : STREAMING;
+    const silent = this.isHead || !hasContent(this.status);
+    if (silent) writeParts(sess.tx, head, '', 0);
+    else if (this.http10) writeParts(sess.tx, head, piece, len);
+    else writeParts(sess.tx, `${head}${len.toString(16)}\r\n`, piece, len, '\r\n');
     if (!begun) this.host.onHeadersSent();
     this.host.onSentData(len);
     return sess.sent();
@@ -183,9 +174,7 @@ export class Response {
   /** Sends the 101 that ends HTTP on this connection, `lines` being its headers. */
   switchProtocols(lines: string): void {
     const text = `HTTP/1.1 101 Switching Protocols\r\n${lines}${this.headers}\r\n`;
-    const { tx } = this.host.sess;
-    const at = tx.reserve(text.length);
-    tx.commit(latin1Write(tx.buf, text, at));
+    writeParts(this.host.sess.tx, text, '', 0);
     this.phase = COMPLETE;
     this.host.onHeadersSent();
   }
@@ -196,19 +185,38 @@ export class Response {
   }
 
   private head(contentLen: number | undefined): string {
-    const { status } = this;
+    const { headers } = this;
     const toEnd = contentLen === undefined && this.http10;
     if (toEnd || !this.host.keepAlive()) this.closing = true;
-    let text: string;
-    if (!hasContent(status)) text = `HTTP/1.1 ${status}\r\n`;
-    else if (contentLen !== undefined)
-      text = `HTTP/1.1 ${status}\r\nContent-Type: ${this.type}\r\nContent-Length: ${contentLen}\r\n`;
-    else text = `HTTP/1.1 ${status}\r\nContent-Type: ${this.type}\r\n${toEnd ? '' : 'Transfer-Encoding: chunked\r\n'}`;
-    text += this.headers;
+    const plain = headers === '' && !this.closing && !this.http10 && !this.offersUpgrade;
+    if (plain && contentLen !== undefined) return this.plainHead(contentLen);
+    let text = `${this.firstLines(contentLen)}${headers}`;
     if (!this.hasDate) text += this.host.dateLine();
     if (this.offersUpgrade) return `${text}Connection: ${this.closing ? 'Upgrade, close' : 'Upgrade'}\r\n\r\n`;
     if (this.closing) return `${text}Connection: close\r\n\r\n`;
     return this.http10 ? `${text}Connection: keep-alive\r\n\r\n` : `${text}\r\n`;
+  }
+
+  /** Without headers of the application: mostly the same as the last one. */
+  private plainHead(contentLen: number): string {
+    const { status, type } = this;
+    const date = this.host.dateLine();
+    if (contentLen !== last.contentLen || status !== last.status || type !== last.type || date !== last.date) {
+      last.text = `${this.firstLines(contentLen)}${date}\r\n`;
+      last.contentLen = contentLen;
+      last.status = status;
+      last.type = type;
+      last.date = date;
+    }
+    return last.text;
+  }
+
+  private firstLines(contentLen: number | undefined): string {
+    const { status, type } = this;
+    const line = `HTTP/1.1 ${status}\r\n`;
+    if (!hasContent(status)) return line;
+    if (contentLen !== undefined) return `${line}Content-Type: ${type}\r\nContent-Length: ${contentLen}\r\n`;
+    return `${line}Content-Type: ${type}\r\n${this.http10 ? '' : 'Transfer-Encoding: chunked\r\n'}`;
   }
 
   private mustNotHaveBegun(what: string): void {
@@ -225,8 +233,25 @@ function hasContent(status: string): boolean {
   return !status.startsWith('204') && !status.startsWith('304');
 }
 
-function put(buf: Buffer, body: Body, at: number): number {
-  if (typeof body === 'string') return buf.write(body, at);
-  buf.set(body, at);
-  return body.length;
+/** Queues Latin-1 text, a body of `len` bytes, and Latin-1 text behind it. */
+function writeParts(tx: TxQueue, head: string, body: Body, len: number, tail = ''): void {
+  const size = head.length + len + tail.length;
+  if (size > RESERVE_MAX) {
+    tx.write(Buffer.from(head, 'latin1'));
+    tx.write(typeof body === 'string' ? Buffer.from(body) : body);
+    tx.write(Buffer.from(tail, 'latin1'));
+    return;
+  }
+  const at = tx.reserve(size);
+  const { buf } = tx;
+  if (typeof body === 'string' && len === body.length) {
+    // all of the body is ASCII: one write
+    latin1Write(buf, head + body + tail, at);
+  } else {
+    latin1Write(buf, head, at);
+    if (typeof body === 'string') buf.write(body, at + head.length);
+    else buf.set(body, at + head.length);
+    latin1Write(buf, tail, at + head.length + len);
+  }
+  tx.commit(size);
 }

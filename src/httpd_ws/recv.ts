@@ -101,10 +101,13 @@ export class FrameReceiver {
 
   /** Moves up to `max` bytes of a long frame's payload to `target[at, …)`. @returns how many, or what is wrong with them */
   feed(input: Input, target: Buffer, at: number, max: number): number | Failure {
-    const n = Math.min(input.to - input.from, max);
-    input.buf.copy(target, at, input.from, input.from + n);
+    const { buf, from } = input;
+    const n = Math.min(input.to - from, max);
     input.from += n;
-    return this.accept(target, at, n) ?? n;
+    const failure = this.accept(buf, from, n);
+    if (failure !== undefined) return failure;
+    buf.copy(target, at, from, from + n);
+    return n;
   }
 
   /** The frame is done with, whether all of it was wanted or not. */

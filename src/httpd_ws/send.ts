@@ -1,5 +1,5 @@
 /** Frames into a session's transmit queue. */
-import type { TxQueue } from '../sess/tx.js';
+import { RESERVE_MAX, type TxQueue } from '../sess/tx.js';
 import { writeHeader } from './frame.js';
 import { HTTPD_WS_TYPE_CLOSE, type HttpdWsFrame, payloadOf } from './frame_type.js';
 
@@ -11,19 +11,21 @@ export function isFinal(frame: HttpdWsFrame): boolean {
   return !frame.fragmented || frame.final || frame.type >= HTTPD_WS_TYPE_CLOSE;
 }
 
-/** Queues one frame. The payload is copied. */
+/** Queues one frame. The payload is copied, or sent before this returns. */
 export function writeFrame(tx: TxQueue, fin: boolean, opcode: number, payload: Uint8Array | string): void {
   const len = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
-  const at = tx.reserve(HEADER_ROOM + len);
+  const large = HEADER_ROOM + len > RESERVE_MAX;
+  const at = tx.reserve(large ? HEADER_ROOM : HEADER_ROOM + len);
   const { buf } = tx;
-  let end = writeHeader(buf, at, fin, opcode, len);
-  if (typeof payload === 'string') {
-    buf.write(payload, end);
-  } else {
-    buf.set(payload, end);
+  const end = writeHeader(buf, at, fin, opcode, len);
+  if (large) {
+    tx.commit(end - at);
+    tx.write(typeof payload === 'string' ? Buffer.from(payload) : payload);
+    return;
   }
-  end += len;
-  tx.commit(end - at);
+  if (typeof payload === 'string') buf.write(payload, end);
+  else buf.set(payload, end);
+  tx.commit(end + len - at);
 }
 
 /** One frame as bytes of its own, for a connection that can't send yet. */

@@ -9,8 +9,8 @@
 import type { PortSocket } from '../port/port.js';
 
 const SLAB = 1024 * 1024;
-/** More than this at once gets a buffer of its own. */
-const SLAB_SHARE = SLAB / 4;
+/** What `reserve` makes room for at most. More than this goes to the socket from where it is. */
+export const RESERVE_MAX = SLAB / 4;
 /** Room for later writes in a session's region; an odd number of cache lines, so that regions don't share places in the cache. */
 const SLACK = 1024 + 64;
 /** Pieces up to this many bytes in all are joined before they are sent. */
@@ -21,13 +21,9 @@ const BLOCK_MAX = 64 * 1024;
 
 /** The slab of a server, and the queues that have been written to since the last turn. */
 export class Outbox {
-  /** Where the last `reserve` made room: the slab, or a buffer for one large write. */
-  buf = Buffer.allocUnsafeSlow(SLAB);
-  readonly slab = this.buf;
+  readonly slab = Buffer.allocUnsafeSlow(SLAB);
   /** Bytes of the slab in use, as regions. */
   top = 0;
-  /** Offset in `buf` that the last `reserve` gave. */
-  at = 0;
   private dirty: TxQueue[] = [];
   /** Those being flushed, some of which still have their bytes in the slab. */
   private flushing: TxQueue[] = [];
@@ -168,7 +164,7 @@ export class TxQueue {
 
   /** Where `reserve` made room. */
   get buf(): Buffer {
-    return this.outbox.buf;
+    return this.outbox.slab;
   }
 
   /** All bytes that the kernel has not taken yet. */
@@ -179,36 +175,19 @@ export class TxQueue {
   /**
    * Makes room for up to `n` bytes in `buf`; `commit` must follow before anything else is sent.
    *
+   * @param n at most RESERVE_MAX
    * @returns the offset in `buf` to write at
    */
   reserve(n: number): number {
-    const { outbox } = this;
-    if (n > SLAB_SHARE) {
-      outbox.buf = Buffer.allocUnsafeSlow(n);
-      outbox.at = 0;
-    } else {
-      if (this.limit - this.to < n) this.makeRegion(n);
-      outbox.buf = outbox.slab;
-      outbox.at = this.to;
-    }
-    return outbox.at;
+    if (this.limit - this.to < n) this.makeRegion(n);
+    return this.to;
   }
 
   /** `n` bytes have been written where `reserve` said. */
   commit(n: number): void {
-    const { outbox } = this;
     this.queued += n;
-    if (outbox.buf === outbox.slab) {
-      this.to += n;
-    } else {
-      this.spill();
-      this.backlog ??= new Backlog();
-      this.backlog.add(outbox.buf, n);
-    }
-    if (!this.dirty) {
-      this.dirty = true;
-      outbox.add(this);
-    }
+    this.to += n;
+    if (!this.dirty) this.flushLater();
   }
 
   /** Room for `n` bytes and some more in the slab, behind what has been written if nobody has come in between. */
@@ -222,11 +201,30 @@ export class TxQueue {
     this.limit = outbox.top = this.to + n + SLACK;
   }
 
-  /** Queues a copy of `bytes`. */
+  /** Queues `bytes`. Many of them are sent at once, and only what the socket does not take is copied. */
   write(bytes: Uint8Array): void {
+    if (bytes.length > RESERVE_MAX) {
+      this.writeMany(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      return;
+    }
     const at = this.reserve(bytes.length);
     this.buf.set(bytes, at);
     this.commit(bytes.length);
+  }
+
+  /** The owner hears of it only when all is queued, so that nothing it sends then gets in between. */
+  private writeMany(bytes: Buffer): void {
+    const before = this.queued;
+    this.queued += bytes.length;
+    let sent = 0;
+    const now = !this.blocked && !this.sending && !this.diverted;
+    if (now) {
+      if (before > 0) sent = this.push();
+      if (sent === before && this.sock.pending === 0) sent += this.sock.send(bytes, 0, bytes.length);
+    }
+    this.keep(bytes, Math.max(0, sent - before));
+    if (now) this.progress(sent);
+    else if (!this.dirty) this.flushLater();
   }
 
   /** `flush()` at the end of the turn: what goes wrong with one session is no matter of the others. */
@@ -241,24 +239,31 @@ export class TxQueue {
   /** Sends as much as the socket takes; the rest waits for `onWritable`. */
   flush(): void {
     this.dirty = false;
-    if (this.blocked || this.queued === 0 || this.sending) {
-      this.spill();
-      return;
-    }
+    if (this.blocked || this.queued === 0 || this.sending) this.spill();
+    else this.progress(this.push());
+  }
+
+  private flushLater(): void {
+    this.dirty = true;
+    this.outbox.add(this);
+  }
+
+  /** Gives what is queued to the socket. @returns how much it took */
+  private push(): number {
     // the slab may be used anew while application code looks at the bytes
     if (this.backlog !== undefined || this.diverted) this.spill();
-    const total = this.queued;
-    let sent: number;
-    if (this.backlog !== undefined) {
-      sent = this.sendBacklog(this.backlog);
-    } else {
-      sent = this.sock.send(this.outbox.slab, this.from, this.to);
-      this.from += sent;
-      this.spill();
-    }
+    if (this.backlog !== undefined) return this.sendBacklog(this.backlog);
+    const sent = this.sock.send(this.outbox.slab, this.from, this.to);
+    this.from += sent;
+    this.spill();
+    return sent;
+  }
+
+  /** The socket has taken `sent` bytes of what is queued. */
+  private progress(sent: number): void {
     if (this.cleared) return;
     this.queued -= sent;
-    this.blocked = sent < total || this.sock.pending > 0;
+    this.blocked = this.queued > 0 || this.sock.pending > 0;
     this.owner.onTxProgress(sent, this.blocked);
   }
 
@@ -298,10 +303,19 @@ export class TxQueue {
 
   /** Moves this turn's bytes from the slab to memory of their own, so that the slab can be used anew. */
   spill(): void {
-    if (this.to > this.from) {
-      this.backlog ??= new Backlog();
-      this.backlog.copy(this.outbox.slab, this.from, this.to);
-    }
+    const { from, to } = this;
     this.from = this.to = this.limit = 0;
+    if (to > from) this.copy(this.outbox.slab, from, to);
+  }
+
+  /** Keeps what of `bytes` the socket has not taken, behind all else. */
+  private keep(bytes: Buffer, taken: number): void {
+    this.spill();
+    if (taken < bytes.length) this.copy(bytes, taken, bytes.length);
+  }
+
+  private copy(bytes: Buffer, from: number, to: number): void {
+    this.backlog ??= new Backlog();
+    this.backlog.copy(bytes, from, to);
   }
 }
