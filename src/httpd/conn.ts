@@ -36,7 +36,6 @@ interface NextStep {
 }
 
 export class HttpConn implements Protocol, ReqOwner, ResponseHost {
-  readonly isWebsocket = false;
   current: HttpdReq | undefined;
   readonly resp: Response;
   readonly body: BodyReader;
@@ -58,6 +57,10 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.resp = new Response(this);
     this.body = new BodyReader(this.parser, len => core.events.emitData('data', sess.fd, len));
     sess.setDeadline(core.idleMs);
+  }
+
+  get isWebsocket(): boolean {
+    return false;
   }
 
   get busy(): boolean {

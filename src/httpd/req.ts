@@ -332,13 +332,13 @@ export class HttpdReq {
     this.ws = ws;
   }
 
-  /** @internal HTTP is over for this request. */
-  detachHttp(method: number): void {
+  /** @internal HTTP is over for this request. `uri` is shared if it is the same. */
+  detachHttp(method: number, uri: string): void {
     this.owner = undefined;
     this.method = method;
     this.raw = this.headers = '';
     // a slice of the head would keep all of it in memory
-    this.uri = Buffer.from(this.uri, 'latin1').toString('latin1');
+    this.uri = this.uri === uri ? uri : Buffer.from(this.uri, 'latin1').toString('latin1');
   }
 
   /** @internal A request that takes the place of this one. */

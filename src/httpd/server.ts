@@ -204,7 +204,7 @@ export class HttpdServer {
 
   /** The session's transport context (`httpd_sess_get_transport_ctx`). @throws EspError ESP_ERR_NOT_FOUND */
   sessGetTransportCtx(fd: number): unknown {
-    return this.core.session(fd).transportCtx;
+    return this.core.session(fd).transport?.ctx;
   }
 
   /** Sets it (`httpd_sess_set_transport_ctx`); the one before is freed. @throws EspError ESP_ERR_NOT_FOUND */

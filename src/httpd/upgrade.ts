@@ -45,7 +45,7 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
     const ws = new WsConn(sess, served, wsHostOf(core, route));
     sess.protocol = ws;
     const leaving = conn.handOver();
-    served.detachHttp(HTTPD_WS_FRAME);
+    served.detachHttp(HTTPD_WS_FRAME, route.uri);
     served.attachWs(ws);
     early.hand(sess, ws);
     core.story.done();

@@ -30,6 +30,9 @@ const OUT = 2;
 /** Drops the rest of a payload that nobody wants. */
 const DROP = 3;
 
+/** So many receivers that nobody needs are kept. */
+const POOL_MAX = 1000;
+
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export class FrameReceiver {
@@ -58,6 +61,11 @@ export class FrameReceiver {
   /** Has a part of a frame's payload still to come? */
   get inFrame(): boolean {
     return this.state !== HEADER;
+  }
+
+  /** Is there nothing to remember: no frame, and no message, has begun? */
+  get idle(): boolean {
+    return this.state === HEADER && !this.inMessage;
   }
 
   /** Looks for the next frame. @returns RECV_MORE, RECV_WHOLE, RECV_LONG, or what the peer did wrong */
@@ -171,5 +179,25 @@ export class FrameReceiver {
     if (this.taken < this.header.len) return false;
     this.state = HEADER;
     return true;
+  }
+}
+
+/** Receivers for those connections on which something arrives; idle ones hold none. */
+export class ReceiverPool {
+  private readonly free: FrameReceiver[] = [];
+
+  /** As `FrameReceiver` has them. */
+  constructor(
+    private readonly masked: boolean,
+    private readonly wholeMax: number,
+  ) {}
+
+  take(): FrameReceiver {
+    return this.free.pop() ?? new FrameReceiver(this.masked, this.wholeMax);
+  }
+
+  /** @param receiver is `idle` */
+  give(receiver: FrameReceiver): void {
+    if (this.free.length < POOL_MAX) this.free.push(receiver);
   }
 }

@@ -25,7 +25,7 @@ import {
   type HttpdWsFrame,
   payloadOf,
 } from './frame_type.js';
-import { FrameReceiver, RECV_LONG, RECV_MORE, RECV_WHOLE } from './recv.js';
+import { type FrameReceiver, RECV_LONG, RECV_MORE, RECV_WHOLE, ReceiverPool } from './recv.js';
 import { isFinal, writeFrame } from './send.js';
 
 /**
@@ -58,14 +58,15 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+const receivers = new ReceiverPool(true, WHOLE_MAX);
 const RESOLVED = Promise.resolve();
 const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export class WsConn implements Protocol {
-  readonly isWebsocket = true;
   /** Does application code run? */
   busy = false;
-  private readonly recv = new FrameReceiver(true, WHOLE_MAX);
+  /** From a frame's first byte to the end of its message; else there is nothing to remember. */
+  private receiver: FrameReceiver | undefined;
   /** Has the handler a frame to receive? */
   private hasFrame = false;
   /** Bytes of that frame's payload that the handler has not received. */
@@ -87,6 +88,10 @@ export class WsConn implements Protocol {
     private readonly host: WsHost,
   ) {}
 
+  get isWebsocket(): boolean {
+    return true;
+  }
+
   get request(): CtxHolder | undefined {
     return this.busy ? this.req : undefined;
   }
@@ -106,10 +111,12 @@ export class WsConn implements Protocol {
         if (!this.feed(input, this.waiter)) return;
         continue;
       }
+      if (this.receiver === undefined && input.from === input.to) return;
       const got = this.recv.next(input);
       if (got === RECV_MORE) {
         if (this.recv.inFrame || input.from < input.to) this.wait();
         else this.inTime();
+        this.rest();
         return;
       }
       this.inTime();
@@ -238,10 +245,24 @@ export class WsConn implements Protocol {
     this.host.onHandlerDone(this.sess, this.req);
     if (this.hasFrame) this.recv.release(this.sess.input);
     this.hasFrame = false;
+    this.rest();
     if (!this.sess.open) return;
     // a handler that asked for control frames may leave the answer to a Close to us
     if (this.closeRcvd) this.answerClose();
     this.sess.pump();
+  }
+
+  private get recv(): FrameReceiver {
+    this.receiver ??= receivers.take();
+    return this.receiver;
+  }
+
+  /** Gives the receiver back if nothing has begun that it must remember. */
+  private rest(): void {
+    if (this.receiver?.idle) {
+      receivers.give(this.receiver);
+      this.receiver = undefined;
+    }
   }
 
   /** A frame is there. */

@@ -148,7 +148,11 @@ class EpollSocket extends Watched implements PortSocket {
     const error = asError(thrown);
     this.reset();
     this.listener.onError(error);
-    handler?.onClose(error);
+    try {
+      handler?.onClose(error);
+    } catch (again) {
+      this.listener.onError(asError(again));
+    }
   }
 
   private get peer(): Address {

@@ -164,7 +164,11 @@ class NetSocket implements PortSocket {
     const error = asError(thrown);
     this.reset();
     this.onError(error);
-    handler?.onClose(error);
+    try {
+      handler?.onClose(error);
+    } catch (again) {
+      this.onError(asError(again));
+    }
   }
 }
 

@@ -64,17 +64,16 @@ export function setTransportCtx(
   freeFn: FreeCtxFn | undefined,
   onFailure: OnFreeFailure,
 ): void {
-  const old = { ctx: sess.transportCtx, freeFn: sess.freeTransportCtx };
-  sess.transportCtx = ctx;
-  sess.freeTransportCtx = freeFn;
-  if (old.ctx !== ctx) free(old.ctx, old.freeFn, onFailure);
+  const old = sess.transport;
+  sess.transport = { ctx, freeFn };
+  if (old !== undefined && old.ctx !== ctx) free(old.ctx, old.freeFn, onFailure);
 }
 
 /** The session has ended: frees its contexts, but not under a handler that still runs. */
 export function releaseCtx(sess: Sess, onFailure: OnFreeFailure): void {
   if (sess.protocol.request !== undefined) return;
-  const { ctx, freeCtx, transportCtx, freeTransportCtx } = sess;
-  sess.ctx = sess.freeCtx = sess.transportCtx = sess.freeTransportCtx = undefined;
+  const { ctx, freeCtx, transport } = sess;
+  sess.ctx = sess.freeCtx = sess.transport = undefined;
   free(ctx, freeCtx, onFailure);
-  free(transportCtx, freeTransportCtx, onFailure);
+  if (transport !== undefined) free(transport.ctx, transport.freeFn, onFailure);
 }

@@ -16,7 +16,8 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  // whole numbers are kept without an object of their own
+  now: () => Math.floor(performance.now()),
   every(ms, fn) {
     const timer = setInterval(fn, ms);
     return () => clearInterval(timer);

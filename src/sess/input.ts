@@ -64,14 +64,19 @@ export class ReceiveBuffer {
   }
 }
 
+/** Bytes that wait outside of the receive buffer: `buf[from, to)`, never none. */
+interface Kept {
+  buf: Buffer;
+  from: number;
+  to: number;
+}
+
 export class Input {
   /** The window: waiting bytes in the receive buffer are `buf[from, to)`. */
   from = 0;
   to = 0;
-  /** Waiting bytes elsewhere, behind those of the window, are `kept[keptFrom, keptTo)`. */
-  private kept: Buffer | undefined;
-  private keptFrom = 0;
-  private keptTo = 0;
+  /** Waiting bytes elsewhere, behind those of the window. */
+  private kept: Kept | undefined;
 
   constructor(private readonly receive: ReceiveBuffer) {}
 
@@ -82,29 +87,30 @@ export class Input {
 
   /** How many bytes wait. */
   get length(): number {
-    return this.to - this.from + this.keptTo - this.keptFrom;
+    const shown = this.to - this.from;
+    return this.kept === undefined ? shown : shown + this.kept.to - this.kept.from;
   }
 
   /** The first byte that waits is `first[firstAt]`, and those behind it follow, as many as ever were in one window. */
   get first(): Buffer {
-    return this.from < this.to ? this.buf : (this.kept as Buffer);
+    return this.from < this.to || this.kept === undefined ? this.buf : this.kept.buf;
   }
 
   get firstAt(): number {
-    return this.from < this.to ? this.from : this.keptFrom;
+    return this.from < this.to || this.kept === undefined ? this.from : this.kept.from;
   }
 
   /** A chunk of `len` bytes has been received into the buffer, which had been claimed before. */
   arrive(len: number): void {
     const { at } = this.receive;
-    if (this.to === at && this.to > this.from && this.keptTo === this.keptFrom) {
-      this.to += len;
-    } else if (this.length > 0) {
-      this.keep(this.buf, at, at + len);
-    } else {
+    if (this.from === this.to && this.kept === undefined) {
       this.from = at;
       this.to = at + len;
       this.receive.hold(this);
+    } else if (this.kept === undefined && this.to === at) {
+      this.to += len;
+    } else {
+      this.keep(this.buf, at, at + len);
     }
   }
 
@@ -115,15 +121,15 @@ export class Input {
 
   /** Makes the window show more of what waits, as far as the buffer has room. @returns whether it does */
   refill(): boolean {
-    if (this.keptTo === this.keptFrom) return false;
+    if (this.kept === undefined) return false;
     const shown = this.to - this.from;
     this.evict();
-    const buf = this.receive.claim();
-    const n = (this.kept as Buffer).copy(buf, 0, this.keptFrom, this.keptTo);
+    const room = this.receive.claim();
+    const { kept } = this;
+    const n = kept.buf.copy(room, 0, kept.from, kept.to);
     this.from = this.receive.at;
     this.to = this.from + n;
-    this.keptFrom += n;
-    if (this.keptFrom === this.keptTo) this.release();
+    this.drop(n);
     this.receive.hold(this);
     return n > shown;
   }
@@ -132,8 +138,7 @@ export class Input {
   skip(n: number): void {
     const inWindow = Math.min(n, this.to - this.from);
     this.from += inWindow;
-    this.keptFrom = Math.min(this.keptTo, this.keptFrom + n - inWindow);
-    if (this.keptFrom === this.keptTo) this.release();
+    if (n > inWindow) this.drop(n - inWindow);
   }
 
   /** Moves bytes that wait to `target`. @returns how many */
@@ -147,42 +152,54 @@ export class Input {
 
   /** The receive buffer is needed: moves the window's bytes out of it, to the front of what is kept. */
   evict(): void {
-    const { from, to } = this;
+    const { from, to, kept } = this;
     this.from = this.to = 0;
     if (to === from) return;
     const n = to - from;
-    if (this.kept !== undefined && this.keptFrom >= n) {
-      this.keptFrom -= this.buf.copy(this.kept, this.keptFrom - n, from, to);
+    if (kept !== undefined && kept.from >= n) {
+      kept.from -= n;
+      this.buf.copy(kept.buf, kept.from, from, to);
       return;
     }
-    const rest = this.kept?.subarray(this.keptFrom, this.keptTo);
-    this.release();
+    this.kept = undefined;
     this.keep(this.buf, from, to);
-    if (rest !== undefined) this.keep(rest, 0, rest.length);
+    if (kept !== undefined) this.keep(kept.buf, kept.from, kept.to);
   }
 
   /** Forgets everything. */
   clear(): void {
     this.from = this.to = 0;
-    this.release();
-  }
-
-  private release(): void {
     this.kept = undefined;
-    this.keptFrom = this.keptTo = 0;
   }
 
+  /** Forgets the first `n` bytes of what is kept. */
+  private drop(n: number): void {
+    const { kept } = this;
+    if (kept === undefined) return;
+    kept.from += n;
+    if (kept.from >= kept.to) this.kept = undefined;
+  }
+
+  /** Keeps `source[start, end)` behind all else. */
   private keep(source: Buffer, start: number, end: number): void {
-    const waiting = this.keptTo - this.keptFrom;
-    if (this.kept === undefined || this.kept.length - this.keptTo < end - start) {
-      const need = waiting + end - start;
-      // twice what is needed, so that a peer that sends byte by byte does not cost a copy of everything per byte
-      const grown = Buffer.allocUnsafeSlow(waiting > 0 ? need * 2 : need);
-      this.kept?.copy(grown, 0, this.keptFrom, this.keptTo);
-      this.kept = grown;
-      this.keptFrom = 0;
-      this.keptTo = waiting;
+    const size = end - start;
+    const { kept } = this;
+    if (kept === undefined) {
+      const buf = Buffer.allocUnsafeSlow(size);
+      source.copy(buf, 0, start, end);
+      this.kept = { buf, from: 0, to: size };
+      return;
     }
-    this.keptTo += source.copy(this.kept, this.keptTo, start, end);
+    if (kept.buf.length - kept.to < size) {
+      const waiting = kept.to - kept.from;
+      // twice what is needed, so that a peer that sends byte by byte does not cost a copy of everything per byte
+      const grown = Buffer.allocUnsafeSlow((waiting + size) * 2);
+      kept.buf.copy(grown, 0, kept.from, kept.to);
+      kept.buf = grown;
+      kept.from = 0;
+      kept.to = waiting;
+    }
+    source.copy(kept.buf, kept.to, start, end);
+    kept.to += size;
   }
 }

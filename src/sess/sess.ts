@@ -89,8 +89,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   ctx: unknown;
   freeCtx: FreeCtxFn | undefined;
   ignoreCtxChanges = false;
-  transportCtx: unknown;
-  freeTransportCtx: FreeCtxFn | undefined;
+  transport: { readonly ctx: unknown; readonly freeFn: FreeCtxFn | undefined } | undefined;
   overrides: Overrides | undefined;
   /** Has the peer sent FIN? */
   peerEnded = false;
