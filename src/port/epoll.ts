@@ -100,7 +100,8 @@ class EpollSocket extends Watched implements PortSocket {
     if (errno === EAGAIN || errno === ENOBUFS || errno === ENOMEM || errno === EINTR) {
       if (this.handler !== undefined) this.rewatch();
     } else {
-      // never from within this call
+      // nothing more of this socket is looked at, and its owner is never told from within this call
+      this.release();
       setImmediate(() => this.lost(systemError('send', errno)));
     }
     return Math.max(n, 0);
@@ -122,9 +123,7 @@ class EpollSocket extends Watched implements PortSocket {
 
   close(): void {
     this.handler = undefined;
-    if (this.fd < 0) return;
-    this.listener.loop.close(this);
-    this.listener.onSocketClosed();
+    this.release();
   }
 
   reset(): void {
@@ -133,14 +132,13 @@ class EpollSocket extends Watched implements PortSocket {
   }
 
   onReady(readable: boolean, writable: boolean, broken: boolean): void {
-    const reading = !this.paused && !this.peerEnded;
-    if (broken && !reading) {
-      this.onBroken();
-      return;
-    }
     if (writable && !broken) this.unblock();
+    if (this.handler === undefined) return;
+    // asked anew: it may have been paused in this turn
+    const reading = !this.paused && !this.peerEnded;
     // recv(2) also tells how a connection has broken, behind what came before
-    if ((readable || broken) && this.handler !== undefined) this.receive(this.handler);
+    if (reading && (readable || broken)) this.receive(this.handler);
+    else if (broken) this.onBroken();
   }
 
   onFault(thrown: unknown): void {
@@ -148,11 +146,7 @@ class EpollSocket extends Watched implements PortSocket {
     const error = asError(thrown);
     this.reset();
     this.listener.onError(error);
-    try {
-      handler?.onClose(error);
-    } catch (again) {
-      this.listener.onError(asError(again));
-    }
+    this.tell(handler, error);
   }
 
   private get peer(): Address {
@@ -201,7 +195,21 @@ class EpollSocket extends Watched implements PortSocket {
   private lost(error: Error): void {
     const { handler } = this;
     this.close();
-    handler?.onClose(error);
+    this.tell(handler, error);
+  }
+
+  private tell(handler: SocketHandler | undefined, error: Error): void {
+    try {
+      handler?.onClose(error);
+    } catch (thrown) {
+      this.listener.onError(asError(thrown));
+    }
+  }
+
+  private release(): void {
+    if (this.fd < 0) return;
+    this.listener.loop.close(this);
+    this.listener.onSocketClosed();
   }
 
   private rewatch(): void {
