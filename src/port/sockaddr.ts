@@ -58,8 +58,7 @@ export function decodeAddress(libc: Libc, from: Buffer, length: number): Address
 
 function scopeOf(zone: string): number {
   const known = networkInterfaces()[zone]?.find(({ family }) => family === 'IPv6');
-  const scope = known?.family === 'IPv6' ? known.scopeid : Number(zone);
-  if (!Number.isInteger(scope) || scope < 0 || scope > 0xffff_ffff)
-    throw new Error(`there is no network interface '${zone}' with IPv6`);
+  const scope = known?.family === 'IPv6' ? known.scopeid : /^\d{1,10}$/.test(zone) ? Number(zone) : -1;
+  if (scope < 0 || scope > 0xffff_ffff) throw new Error(`there is no network interface '${zone}' with IPv6`);
   return scope;
 }

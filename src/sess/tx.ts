@@ -193,12 +193,14 @@ export class TxQueue {
   /** Room for `n` bytes and some more in the slab, behind what has been written if nobody has come in between. */
   private makeRegion(n: number): void {
     const { outbox } = this;
-    if (this.limit === 0 || this.limit !== outbox.top || !outbox.has(n + SLACK)) {
+    // where very many sessions are sent to, there is room for what they get, and not for more
+    const size = outbox.top < SLAB / 2 ? n + SLACK : n;
+    if (this.limit === 0 || this.limit !== outbox.top || !outbox.has(size)) {
       this.spill();
-      outbox.ensure(n + SLACK);
+      outbox.ensure(size);
       this.from = this.to = outbox.top;
     }
-    this.limit = outbox.top = this.to + n + SLACK;
+    this.limit = outbox.top = this.to + size;
   }
 
   /** Queues `bytes`. Many of them are sent at once, and only what the socket does not take is copied. */

@@ -68,6 +68,45 @@ describe('the transmit queue', () => {
     );
   });
 
+  test('sessions that write in turns send once each, and nothing is copied aside', async () => {
+    const outbox = new Outbox(() => {});
+    const all = Array.from({ length: 50 }, () => setUp(outbox));
+    for (let round = 0; round < 16; round++) for (const { tx } of all) tx.write(Buffer.alloc(34, round));
+    await turn();
+    for (const { sink } of all) expect([sink.calls, sink.sent.length]).toEqual([1, 16 * 34]);
+  });
+
+  test('five thousand sessions that are sent a hundred bytes each fit into one turn', async () => {
+    const outbox = new Outbox(() => {});
+    const all = Array.from({ length: 5_000 }, () => setUp(outbox));
+    for (const { tx } of all) tx.write(Buffer.alloc(100, 7));
+    // had it not been enough, the slab would have begun anew
+    expect(outbox.top).toBeGreaterThan(SLAB / 2 + 400_000);
+    await turn();
+    for (const { sink } of all) expect([sink.calls, sink.sent.length]).toEqual([1, 100]);
+  });
+
+  test('what is more than a quarter of the slab goes to the socket at once, behind what is queued', () => {
+    const { tx, sink, progress } = setUp();
+    tx.write(Buffer.from('head'));
+    const body = Buffer.alloc(SLAB / 4 + 1, 1);
+    tx.write(body);
+    expect(sink.sent.equals(Buffer.concat([Buffer.from('head'), body]))).toBe(true);
+    expect([tx.queued, progress]).toEqual([0, [[4 + body.length, false]]]);
+  });
+
+  test('of such a write only what the socket does not take is kept, and it may be changed afterwards', () => {
+    const { tx, sink } = setUp();
+    sink.room = 100_000;
+    const body = Buffer.alloc(SLAB / 4 + 1, 1);
+    tx.write(body);
+    body.fill(2);
+    expect([sink.sent.length, tx.queued]).toEqual([100_000, body.length - 100_000]);
+    sink.room = Number.POSITIVE_INFINITY;
+    tx.onWritable();
+    expect(sink.sent.equals(Buffer.alloc(body.length, 1))).toBe(true);
+  });
+
   test('the slab is used anew in each turn', async () => {
     const { tx, outbox } = setUp();
     const slab = outbox.slab;
