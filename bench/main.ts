@@ -1,33 +1,23 @@
-/** `npm run bench`: this server side by side with node:http and ws. See README.md. */
-import { type Case, LABELS, type ServerName } from './cases.js';
-import { type Bench, measureSpeed, measureWeight } from './measure.js';
+/** `npm run bench`: this server side by side with its peers. See README.md. */
+import { writeFileSync } from 'node:fs';
+import { type Case, type ServerName, serverOf } from './cases.js';
+import { chart } from './chart.js';
+import { medians, type Result } from './figures.js';
+import { type Bench, type Measured, measure } from './measure.js';
 import { type Options, parseOptions, USAGE } from './options.js';
-import { method, type Row, speedRows, table, weightRows } from './report.js';
+import { report } from './report.js';
 import { buildOurs, chooseCores, compilePrograms } from './tools.js';
 
-/** Measures peer and ours in turn. */
-async function interleave<T>(
-  plan: Case,
-  rounds: number,
-  measure: (name: ServerName) => Promise<T>,
-): Promise<{ theirs: T[]; ours: T[] }> {
-  const theirs: T[] = [];
-  const ours: T[] = [];
+/** Measures the servers of a case in turn. */
+async function run(bench: Bench, plan: Case, rounds: number): Promise<Result> {
+  const seen = new Map<ServerName, Measured[]>(plan.servers.map(name => [name, []]));
   for (let round = 1; round <= rounds; round++) {
-    console.error(`${plan.title}: round ${round} of ${rounds}, ${LABELS[plan.peer]} and ${LABELS.ours} …`);
-    theirs.push(await measure(plan.peer));
-    ours.push(await measure('ours'));
+    for (const [name, figures] of seen) {
+      console.error(`${plan.title}, round ${round} of ${rounds}: ${serverOf(name).label} …`);
+      figures.push(await measure(bench, plan, name));
+    }
   }
-  return { theirs, ours };
-}
-
-async function run(bench: Bench, plan: Case, rounds: number): Promise<Row[]> {
-  if (plan.kind === 'memory') {
-    const { theirs, ours } = await interleave(plan, rounds, name => measureWeight(bench, plan, name));
-    return weightRows(plan, theirs, ours);
-  }
-  const { theirs, ours } = await interleave(plan, rounds, name => measureSpeed(bench, plan, name));
-  return speedRows(plan, theirs, ours);
+  return { plan, figures: new Map([...seen].map(([name, figures]) => [name, medians(figures)])) };
 }
 
 async function main(options: Options): Promise<void> {
@@ -35,14 +25,24 @@ async function main(options: Options): Promise<void> {
   try {
     buildOurs();
     const cores = chooseCores();
-    const rows: Row[] = [];
+    const results: Result[] = [];
     for (const plan of options.cases) {
-      rows.push(...(await run({ programs, cores, seconds: options.seconds }, plan, options.rounds)));
+      results.push(await run({ programs, cores, seconds: options.seconds }, plan, options.rounds));
     }
-    console.log(`\n${table(rows)}\n\n${method(options, cores)}`);
+    const text = report(results, options, cores);
+    console.log(`\n${text}`);
+    if (options.write) keep(text, chart(results));
   } finally {
     programs.remove();
   }
+}
+
+function keep(text: string, svg: string): void {
+  const beside = (name: string) => new URL(name, import.meta.url);
+  const picture = '![Answers per second and memory, as multiples of the main peer](results.svg)';
+  writeFileSync(beside('results.md'), `# Results of the bench\n\n${picture}\n\n${text}\n`);
+  writeFileSync(beside('results.svg'), svg);
+  console.error('written: results.md, results.svg');
 }
 
 try {

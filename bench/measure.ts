@@ -1,11 +1,21 @@
 /** One measurement: a fresh server, a load, a result. */
-import { LABELS, type Memory, type ServerName, type Throughput } from './cases.js';
-import { LoadProcess, runLoad, ServerProcess } from './processes.js';
+import {
+  BODY,
+  type Case,
+  type Figure,
+  type Idle,
+  type LoadName,
+  type ServerName,
+  serverOf,
+  type Throughput,
+} from './cases.js';
+import { LoadProcess, ServerProcess } from './processes.js';
 import type { Cores, Programs } from './tools.js';
 
 const HOST = '127.0.0.1';
-/** How long a server is loaded before it counts, in seconds. */
-export const WARMUP = 1.5;
+/** How long a server is loaded before it counts, and watched when it is idle, in seconds. */
+export const WARMUP = 1;
+export const IDLE_SECONDS = 3;
 
 export interface Bench {
   readonly programs: Programs;
@@ -13,62 +23,76 @@ export interface Bench {
   readonly seconds: number;
 }
 
-/** Throughput of one server in one round. */
-export interface Speed {
-  readonly perSecond: number;
-  /** CPU of the server per answer, in µs. */
-  readonly cpu: number;
-  /** Part of its core that the load generator used. At 1 it was the limit. */
-  readonly loadBusy: number;
-}
+/** The figures of one server in one case; those that the case has. */
+export type Measured = Readonly<Partial<Record<Figure, number>>>;
 
-export async function measureSpeed(
-  bench: Bench,
-  { load, size, ...plan }: Throughput,
-  name: ServerName,
-): Promise<Speed> {
-  const { programs, cores, seconds } = bench;
-  const server = await ServerProcess.start(name, cores?.server);
-  try {
-    const { port, pid, body } = server;
-    const what = load === 'http_get' ? ['/', body] : ['/ws', size];
-    const args = [HOST, port, pid, plan.conns, plan.depth, WARMUP, seconds, ...what].map(String);
-    const counted = await runLoad(cores?.load, programs.path(load), args);
-    if (counted.answers === 0) throw new Error(`${LABELS[name]} has answered nothing`);
-    return {
-      perSecond: counted.answers / counted.seconds,
-      cpu: (counted.serverCpu / counted.answers) * 1e6,
-      loadBusy: counted.loadCpu / counted.seconds,
-    };
-  } finally {
-    await server.stop();
-  }
-}
-
-/** Bytes per idle connection of one server in one round. */
-export interface Weight {
-  readonly rss: number;
-  readonly used: number;
-}
-
-export async function measureWeight(bench: Bench, plan: Memory, name: ServerName): Promise<Weight> {
+/** @throws Error with a message for a person, if anything was not as it must be */
+export async function measure(bench: Bench, plan: Case, name: ServerName): Promise<Measured> {
   const { programs, cores } = bench;
-  const server = await ServerProcess.start(name, cores?.server);
-  const load = new LoadProcess(cores?.load, programs.path('ws_idle'), [
-    ...[HOST, server.port, '/ws', plan.warmup, plan.conns].map(String),
+  const server = await ServerProcess.start(programs, cores?.server, name);
+  const [program, args] = plan.kind === 'idle' ? idleLoad(plan) : speedLoad(plan, bench.seconds);
+  const load = new LoadProcess(cores?.load, programs.path(`load/${program}`), [
+    ...[HOST, server.port, server.pid, ...args].map(String),
   ]);
   try {
-    await load.line();
-    const before = await server.memory();
-    load.go();
-    await load.line();
-    const after = await server.memory();
-    load.go();
-    await load.line();
-    await load.end();
-    return { rss: (after.rss - before.rss) / plan.conns, used: (after.used - before.used) / plan.conns };
+    return plan.kind === 'idle' ? await idleFigures(plan, server, load) : await speedFigures(name, load);
   } finally {
     load.stop();
     await server.stop();
   }
+}
+
+/** A load generator and its arguments. */
+type Load = [LoadName, (string | number)[]];
+
+function speedLoad({ load, does, conns, depth }: Throughput, seconds: number): Load {
+  const [what, size] = does;
+  return [load, [conns, depth, WARMUP, seconds, what, size ?? BODY]];
+}
+
+function idleLoad({ warmup, conns, protocol }: Idle): Load {
+  return ['idle', [warmup, conns, IDLE_SECONDS, protocol, ...(protocol === 'http' ? [BODY] : [])]];
+}
+
+/** What a load generator has counted, all answers checked. CPU is in seconds, latencies in µs. */
+interface Counted {
+  readonly answers: number;
+  readonly seconds: number;
+  readonly serverCpu: number;
+  readonly loadCpu: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+async function speedFigures(name: ServerName, load: LoadProcess): Promise<Measured> {
+  const { answers, seconds, serverCpu, loadCpu, p50, p99 } = await load.line<Counted>();
+  await load.end();
+  if (answers === 0) throw new Error(`${serverOf(name).label} has answered nothing`);
+  return {
+    perSecond: answers / seconds,
+    cpu: (serverCpu / answers) * 1e6,
+    p50,
+    p99,
+    loadBusy: loadCpu / seconds,
+  };
+}
+
+async function idleFigures({ conns }: Idle, server: ServerProcess, load: LoadProcess): Promise<Measured> {
+  await load.line();
+  const usedBefore = await server.collect();
+  const rssBefore = server.rss();
+  load.go();
+  await load.line();
+  const opened = server.rss();
+  const used = await server.collect();
+  const rss = server.rss();
+  load.go();
+  const { serverCpu, seconds } = await load.line<Pick<Counted, 'serverCpu' | 'seconds'>>();
+  await load.end();
+  return {
+    opened: (opened - rssBefore) / conns,
+    rss: (rss - rssBefore) / conns,
+    ...(used !== undefined && usedBefore !== undefined && { used: (used - usedBefore) / conns }),
+    idleCpu: (serverCpu / seconds) * 100,
+  };
 }

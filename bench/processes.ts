@@ -1,49 +1,52 @@
 /** The processes of a measurement: a server, and a load generator against it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { ServerName } from './cases.js';
-import { pinned } from './tools.js';
+import { BODY, type ServerName, serverOf } from './cases.js';
+import { type Programs, pinned } from './tools.js';
 
 /** How long a server may take to answer on its channel, in ms. */
 const PATIENCE = 30_000;
-
-/** Bytes of a server process after garbage collection. */
-export interface MemoryUse {
-  readonly rss: number;
-  /** heapUsed + external of `process.memoryUsage()`. */
-  readonly used: number;
-}
 
 /** A server under test, in a process of its own. */
 export class ServerProcess {
   private constructor(
     private readonly child: ChildProcess,
     readonly port: number,
-    /** What it answers a GET with. */
-    readonly body: string,
   ) {}
 
-  static async start(name: ServerName, core: number | undefined): Promise<ServerProcess> {
-    const file = fileURLToPath(new URL(`./servers/${name}.mjs`, import.meta.url));
-    const [command, args] = pinned(core, process.execPath, ['--expose-gc', file]);
-    const child = spawn(command, args, {
+  static async start(programs: Programs, core: number | undefined, name: ServerName): Promise<ServerProcess> {
+    const { file, args = [], env } = serverOf(name);
+    const node = ['--expose-gc', fileURLToPath(new URL(`./servers/${file}`, import.meta.url)), BODY, ...args];
+    const command =
+      file === 'c_epoll.c'
+        ? pinned(core, programs.path('servers/c_epoll'), [BODY])
+        : pinned(core, process.execPath, node);
+    const child = spawn(...command, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      env: { ...process.env, HTTPD_LOG: 'warn' },
+      env: { ...process.env, HTTPD_LOG: 'warn', ...env },
     });
-    const { port, body } = await answerOf<{ port: number; body: string }>(child);
-    return new ServerProcess(child, port, body);
+    const { port } = await answerOf<{ port: number }>(child);
+    return new ServerProcess(child, port);
   }
 
   get pid(): number {
     return this.child.pid ?? 0;
   }
 
-  /** Its memory, after a garbage collection. */
-  async memory(): Promise<MemoryUse> {
-    this.child.send('memory');
-    return answerOf<MemoryUse>(this.child);
+  /** Makes it collect its garbage. Returns the bytes that it uses then: heapUsed + external, if it is Node.js. */
+  async collect(): Promise<number | undefined> {
+    this.child.send('collect');
+    return (await answerOf<{ used?: number }>(this.child)).used;
+  }
+
+  /** Bytes of its memory that are resident, counted page by page: what `status` says can be 100 pages behind. */
+  rss(): number {
+    const [, kilobytes] = /^Rss: +(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/smaps_rollup`, 'latin1')) ?? [];
+    if (kilobytes === undefined) throw new Error('the system does not tell the memory of a process');
+    return Number(kilobytes) * 1024;
   }
 
   async stop(): Promise<void> {
@@ -70,24 +73,7 @@ async function answerOf<T>(child: ChildProcess): Promise<T> {
   }
 }
 
-/** What a load generator has counted, all answers checked. */
-export interface Counted {
-  readonly answers: number;
-  readonly seconds: number;
-  /** CPU seconds of the server's process in that time, and of the load generator's. */
-  readonly serverCpu: number;
-  readonly loadCpu: number;
-}
-
-/** Runs a load generator that counts. */
-export async function runLoad(core: number | undefined, program: string, args: readonly string[]): Promise<Counted> {
-  const load = new LoadProcess(core, program, args);
-  const line = await load.line();
-  await load.end();
-  return JSON.parse(line) as Counted;
-}
-
-/** A load generator: prints lines, and takes lines. */
+/** A load generator: prints lines of JSON, and takes lines. */
 export class LoadProcess {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
@@ -101,11 +87,11 @@ export class LoadProcess {
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Its next line. */
-  async line(): Promise<string> {
+  /** What its next line says. */
+  async line<T = unknown>(): Promise<T> {
     const { done, value } = await this.lines.next();
     if (done === true) throw new Error('the load generator has ended: an answer was wrong, or did not come');
-    return value;
+    return JSON.parse(value) as T;
   }
 
   /** Lets it go on. */

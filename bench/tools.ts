@@ -2,22 +2,24 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LoadName } from './cases.js';
 
 const BENCH = fileURLToPath(new URL('.', import.meta.url));
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const PROGRAMS: readonly LoadName[] = ['http_get', 'ws_echo', 'ws_idle'];
+/** C sources, without their extension. */
+const PROGRAMS = ['load/http', 'load/ws', 'load/idle', 'servers/c_epoll'] as const;
 
-/** The load generators, as compiled. */
+export type ProgramName = (typeof PROGRAMS)[number];
+
+/** The C programs, as compiled. */
 export interface Programs {
-  path(name: LoadName): string;
+  path(name: ProgramName): string;
   remove(): void;
 }
 
 /**
- * Compiles the load generators into a temporary folder.
+ * Compiles the load generators and the C server into a temporary folder.
  *
  * @throws Error with a message for a person
  */
@@ -32,14 +34,14 @@ export function compilePrograms(): Programs {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
     for (const name of PROGRAMS) {
-      const source = join(BENCH, 'load', `${name}.c`);
-      execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', join(folder, name), source], { stdio: 'inherit' });
+      const command = ['-O2', '-Wall', '-Wextra', '-o', join(folder, basename(name)), join(BENCH, `${name}.c`)];
+      execFileSync('cc', command, { stdio: 'inherit' });
     }
   } catch (cause) {
     remove();
     throw new Error("'cc' could not compile the load generators", { cause });
   }
-  return { path: name => join(folder, name), remove };
+  return { path: name => join(folder, basename(name)), remove };
 }
 
 /** Builds dist/ if it is missing or older than src/. */

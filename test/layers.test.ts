@@ -47,7 +47,7 @@ const RUNTIME = IMPORTS.filter(({ typeOnly }) => !typeOnly);
 const ours = (to: string) => TEXT.has(to);
 
 /** Files without a room: what everybody may know. */
-const GROUND = ['err.ts', 'log.ts', 'config.ts', 'thenable.ts', 'latin1.ts'];
+const GROUND = ['err.ts', 'log.ts', 'config.ts', 'thenable.ts', 'latin1.ts', 'async_context.ts'];
 
 /**
  * The pure part of a room: bytes in, events and bytes out. They may import each other and nothing else.

@@ -2,16 +2,17 @@
 #pragma once
 #include "net.h"
 
+static const char KEY_SENT[] = "dGhlIHNhbXBsZSBub25jZQ==";
 static const char ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /* A connection that has been upgraded. */
-static int open_websocket(const char *host, int port, const char *path) {
+static inline int open_websocket(const char *host, int port, const char *path) {
   const int fd = connect_to(host, port);
   char text[4096];
   const int len = snprintf(text, sizeof text,
                            "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-                           path, host);
+                           "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n\r\n",
+                           path, host, KEY_SENT);
   if (send(fd, text, (size_t)len, MSG_NOSIGNAL) != len) die("send: %s", strerror(errno));
   size_t n = 0;
   while (n < 4 || memcmp(text + n - 4, "\r\n\r\n", 4) != 0) {

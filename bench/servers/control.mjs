@@ -1,9 +1,9 @@
-/** What every server under test does for the bench: tells its port, tells its memory, ends with the bench. */
+/** What every server under test does for the bench: tells its port, collects its garbage, ends with the bench. */
 
 import { setTimeout } from 'node:timers/promises';
 
 /** What the GET handlers answer. */
-export const BODY = 'Hello, world! This is the answer that the load generator compares byte by byte.';
+export const BODY = process.argv[2];
 
 /** @param {number} port that the server listens on, on 127.0.0.1 */
 export function ready(port) {
@@ -13,9 +13,9 @@ export function ready(port) {
       globalThis.gc?.();
       await setTimeout(100);
     }
-    const { rss, heapUsed, external } = process.memoryUsage();
-    process.send?.({ rss, used: heapUsed + external });
+    const { heapUsed, external } = process.memoryUsage();
+    process.send?.({ used: heapUsed + external });
   });
   process.on('disconnect', () => process.exit(0));
-  process.send?.({ port, body: BODY });
+  process.send?.({ port });
 }

@@ -1,8 +1,8 @@
-/** This library, as built. */
-import { HTTP_GET, httpdStart, wsFrame } from '../../dist/index.js';
+/** This library, as built, on the port that the command line names. */
+import { HTTP_GET, HTTP_POST, httpdStart, wsFrame } from '../../dist/index.js';
 import { BODY, ready } from './control.mjs';
 
-const server = await httpdStart({ serverPort: 0, host: '127.0.0.1' });
+const server = await httpdStart({ serverPort: 0, host: '127.0.0.1', port: process.argv[3] });
 
 server.registerUriHandler({
   uri: '/',
@@ -10,6 +10,17 @@ server.registerUriHandler({
   handler: req => {
     req.respSetType('text/plain');
     req.respSend(BODY);
+  },
+});
+
+server.registerUriHandler({
+  uri: '/echo',
+  method: HTTP_POST,
+  handler: async req => {
+    const body = Buffer.allocUnsafe(req.contentLen);
+    for (let n = 0; n < body.length; ) n += await req.recv(body.subarray(n));
+    req.respSetType('application/octet-stream');
+    await req.respSend(body);
   },
 });
 
@@ -24,6 +35,18 @@ server.registerUriHandler({
     const pkt = wsFrame();
     await req.wsRecvFrame(pkt, MAX_FRAME);
     await req.wsSendFrame(pkt);
+  },
+});
+
+server.registerUriHandler({
+  uri: '/all',
+  method: HTTP_GET,
+  isWebsocket: true,
+  handleWsHandshake: false,
+  handler: async req => {
+    const pkt = wsFrame();
+    await req.wsRecvFrame(pkt, MAX_FRAME);
+    for (const fd of server.getClientList()) server.wsSendFrameAsync(fd, pkt);
   },
 });
 

@@ -2,6 +2,7 @@
  * The inside of a server: what its sessions, connections and WebSockets share, and who is let in. `server.ts` is its
  * outside.
  */
+import { Contexts } from '../async_context.js';
 import type { HttpdConfig } from '../config.js';
 import { describeThrown, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
@@ -54,6 +55,7 @@ export class HttpdCore implements SessHost {
   readonly uris: UriTable<Route>;
   readonly errHandlers: (ErrHandler | undefined)[] = [];
   readonly sessions = new SessTable(LISTEN_FD + 1);
+  readonly contexts = new Contexts();
   readonly outbox: Outbox;
   readonly deadlines: Deadlines;
   readonly receive = receive;
@@ -105,12 +107,17 @@ export class HttpdCore implements SessHost {
 
   /** A connection has come: makes a session of it, or refuses it. */
   accept(sock: PortSocket): SocketHandler | undefined {
+    const arrival: { sock: PortSocket; handler?: SocketHandler | undefined } = { sock };
+    this.contexts.run(this.tryAdmit, this, arrival);
+    return arrival.handler;
+  }
+
+  private tryAdmit(arrival: { sock: PortSocket; handler?: SocketHandler | undefined }): void {
     try {
-      return this.admit(sock);
+      arrival.handler = this.admit(arrival.sock);
     } catch (thrown) {
       this.logs.httpd.error(`httpd_accept_conn: session creation failed: ${describeThrown(thrown)}`);
-      sock.reset();
-      return undefined;
+      arrival.sock.reset();
     }
   }
 

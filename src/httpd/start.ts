@@ -34,10 +34,10 @@ export async function startWith(config: Partial<HttpdConfig> | undefined, parts:
 }
 
 /** @throws EspError ESP_ERR_NOT_SUPPORTED */
-function selectLoop({ port: wanted, logger }: HttpdConfig): Port {
+function selectLoop({ port: wanted, reusePort, logger }: HttpdConfig): Port {
   const log = espLog('httpd', logger);
   try {
-    const { port, fallback } = choosePort(wanted);
+    const { port, fallback } = choosePort(wanted, reusePort);
     if (fallback === undefined) log.verbose(`httpd_server_init: select loop: ${port.name}`);
     else log.info(`httpd_server_init: select loop: ${port.name}, since ${fallback}`);
     return port;

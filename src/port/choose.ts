@@ -1,4 +1,5 @@
 /** Which select loop a server runs on. */
+import cluster from 'node:cluster';
 import { epollPort } from './epoll.js';
 import { loadLibc } from './libc.js';
 import { netPort } from './net.js';
@@ -12,10 +13,14 @@ export interface Choice {
 
 /**
  * @param wanted 'auto' takes epoll where it works, else net
+ * @param reusePort may others listen on the same port?
  * @throws Error that says why, if 'epoll' does not work here
  */
-export function choosePort(wanted: 'auto' | 'epoll' | 'net'): Choice {
+export function choosePort(wanted: 'auto' | 'epoll' | 'net', reusePort: boolean): Choice {
   if (wanted === 'net') return { port: netPort, fallback: undefined };
+  if (wanted === 'auto' && cluster.isWorker && !reusePort) {
+    return { port: netPort, fallback: 'workers of a cluster share their ports through node:net' };
+  }
   try {
     loadLibc();
     return { port: epollPort, fallback: undefined };

@@ -2,6 +2,7 @@
  * One session: a socket, what was received and waits, what is to be sent, its deadlines and contexts, and the protocol
  * that looks at its bytes. It ends in one place, `end()`, for one reason.
  */
+import type { Contexts } from '../async_context.js';
 import { ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
 import type { PortSocket, SocketHandler } from '../port/port.js';
 import type { Deadlines, Timed } from './deadlines.js';
@@ -42,6 +43,8 @@ export interface Protocol {
 /** What the server does for its sessions. */
 export interface SessHost {
   readonly deadlines: Deadlines;
+  /** What happens to a session from outside happens in a context of its own. */
+  readonly contexts: Contexts;
   readonly outbox: Outbox;
   readonly receive: ReceiveBuffer;
   /** In ms; how long a send may make no progress. */
@@ -189,7 +192,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   sent(): Promise<void> {
     if (!this.txFull) return RESOLVED;
     // sending now keeps memory low when one handler sends much in one turn
-    this.tx.flush();
+    this.tx.flushInCall();
     return this.txFull && this.open ? this.whenRoom() : RESOLVED;
   }
 
@@ -243,22 +246,11 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   onData(len: number): void {
-    this.host.onActive(this);
-    if (this.state !== OPEN) {
-      this.lingered += len;
-      if (this.lingered > LINGER_BYTES) this.end(this.finishReason, 'reset');
-    } else if (this.overrides?.recv !== undefined) {
-      this.receiveOverridden(this.overrides, len);
-    } else {
-      this.input.arrive(len);
-      this.pump();
-    }
+    this.host.contexts.run(this.received, this, len);
   }
 
   onEnd(): void {
-    this.peerEnded = true;
-    if (this.state === LINGERING) this.end(this.finishReason);
-    else if (this.state === OPEN && !this.pumping) this.pump();
+    this.host.contexts.run(this.onPeerEnd, this, undefined);
   }
 
   onWritable(): void {
@@ -271,10 +263,33 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   onClose(error: Error | undefined): void {
+    this.host.contexts.run(this.onLost, this, error);
+  }
+
+  private received(len: number): void {
+    this.host.onActive(this);
+    if (this.state !== OPEN) {
+      this.lingered += len;
+      if (this.lingered > LINGER_BYTES) this.end(this.finishReason, 'reset');
+    } else if (this.overrides?.recv !== undefined) {
+      this.receiveOverridden(this.overrides, len);
+    } else {
+      this.input.arrive(len);
+      this.pump();
+    }
+  }
+
+  private onPeerEnd(): void {
+    this.peerEnded = true;
+    if (this.state === LINGERING) this.end(this.finishReason);
+    else if (this.state === OPEN && !this.pumping) this.pump();
+  }
+
+  private onLost(error: Error | undefined): void {
     this.end(error === undefined ? 'closed by the peer' : `connection lost: ${error.message}`);
   }
 
-  onTxProgress(sent: number, blocked: boolean): void {
+  onTxProgress(sent: number, blocked: boolean, inCall: boolean): void {
     if (this.state === ENDED) return;
     if (sent > 0) this.host.onActive(this);
     if (!blocked) this.txDeadline = 0;
@@ -287,7 +302,9 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       this.room.resolve();
       this.room = undefined;
     }
-    if (this.input.length > 0 && !this.pumping && !this.txFull) this.pump();
+    if (!inCall && this.input.length > 0 && !this.pumping && !this.txFull) {
+      this.host.contexts.run(this.pump, this, undefined);
+    }
   }
 
   /** Runs what a promise goes on with: what it throws ends the session, and not the process. */
@@ -305,17 +322,25 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   sweep(now: number): boolean {
     if (this.txDeadline !== 0 && now >= this.txDeadline) {
-      this.end('the peer did not read what it was sent', 'reset');
+      this.host.contexts.run(this.onTxDeadline, this, undefined);
     } else if (this.rxDeadline !== 0 && now >= this.rxDeadline) {
-      this.rxDeadline = 0;
-      try {
-        if (this.state === LINGERING) this.end(this.finishReason);
-        else this.protocol.onDeadline();
-      } catch (thrown) {
-        this.fault(thrown);
-      }
+      this.host.contexts.run(this.onRxDeadline, this, undefined);
     }
     return this.rxDeadline !== 0 || this.txDeadline !== 0;
+  }
+
+  private onTxDeadline(): void {
+    this.end('the peer did not read what it was sent', 'reset');
+  }
+
+  private onRxDeadline(): void {
+    this.rxDeadline = 0;
+    try {
+      if (this.state === LINGERING) this.end(this.finishReason);
+      else this.protocol.onDeadline();
+    } catch (thrown) {
+      this.fault(thrown);
+    }
   }
 
   /** The session's overrides, made when first asked for. */

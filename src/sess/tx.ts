@@ -131,8 +131,13 @@ class Backlog {
 
 /** What a transmit queue tells its session. */
 export interface TxOwner {
-  /** Bytes have left; `blocked` tells whether the socket took less than it was given. */
-  onTxProgress(sent: number, blocked: boolean): void;
+  /**
+   * Bytes have left.
+   *
+   * @param blocked has the socket taken less than it was given?
+   * @param inCall is a send of the application under way? Then none of its code may run; this is called again later.
+   */
+  onTxProgress(sent: number, blocked: boolean, inCall: boolean): void;
   /** Something threw while the queue was flushed at the end of the turn. */
   onTxFault(thrown: unknown): void;
 }
@@ -214,7 +219,6 @@ export class TxQueue {
     this.commit(bytes.length);
   }
 
-  /** The owner hears of it only when all is queued, so that nothing it sends then gets in between. */
   private writeMany(bytes: Buffer): void {
     const before = this.queued;
     this.queued += bytes.length;
@@ -225,8 +229,8 @@ export class TxQueue {
       if (sent === before && this.sock.pending === 0) sent += this.sock.send(bytes, 0, bytes.length);
     }
     this.keep(bytes, Math.max(0, sent - before));
-    if (now) this.progress(sent);
-    else if (!this.dirty) this.flushLater();
+    if (now) this.progress(sent, true);
+    if (!this.dirty) this.flushLater();
   }
 
   /** `flush()` at the end of the turn: what goes wrong with one session is no matter of the others. */
@@ -241,8 +245,15 @@ export class TxQueue {
   /** Sends as much as the socket takes; the rest waits for `onWritable`. */
   flush(): void {
     this.dirty = false;
-    if (this.blocked || this.queued === 0 || this.sending) this.spill();
-    else this.progress(this.push());
+    if (this.blocked || this.sending) this.spill();
+    else this.progress(this.queued > 0 ? this.push() : 0, false);
+  }
+
+  /** The same while a send of the application is under way. */
+  flushInCall(): void {
+    if (this.blocked || this.sending || this.queued === 0) return;
+    this.progress(this.push(), true);
+    if (!this.dirty) this.flushLater();
   }
 
   private flushLater(): void {
@@ -262,11 +273,11 @@ export class TxQueue {
   }
 
   /** The socket has taken `sent` bytes of what is queued. */
-  private progress(sent: number): void {
+  private progress(sent: number, inCall: boolean): void {
     if (this.cleared) return;
     this.queued -= sent;
     this.blocked = this.queued > 0 || this.sock.pending > 0;
-    this.owner.onTxProgress(sent, this.blocked);
+    this.owner.onTxProgress(sent, this.blocked, inCall);
   }
 
   /** From now on bytes go through `sock`; `diverted` if that is application code. */
@@ -292,8 +303,7 @@ export class TxQueue {
   /** The socket takes bytes again. */
   onWritable(): void {
     this.blocked = false;
-    if (this.queued > 0) this.flush();
-    else this.owner.onTxProgress(0, false);
+    this.flush();
   }
 
   /** Drops everything. */

@@ -6,7 +6,7 @@ import type { HttpdReq } from '../../src/httpd/req.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import { HTTPD_WS_CLIENT_HTTP, HTTPD_WS_CLIENT_WEBSOCKET, wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { collectLog, connectTo } from '../support/server.js';
-import { buildFrame, CLOSE, closeBody, handshakeRequest, TEXT } from '../support/ws_frames.js';
+import { BINARY, buildFrame, CLOSE, CONTINUE, closeBody, handshakeRequest, TEXT } from '../support/ws_frames.js';
 import { deferred, echo, errorOf, expectClosed, onFrame, recvAll, startWs, until } from './ws_server.js';
 
 const NEXT = 'GET /next HTTP/1.1\r\nHost: x\r\n\r\n';
@@ -161,6 +161,28 @@ describe.each(PLACES)('%s', (name, place) => {
     client.send(handshakeRequest());
     expect((await client.readResponse()).status).toBe(101);
     expect((await client.readUntil(14)).toString('latin1')).toBe('\x81\x05hello\x81\x05again');
+  });
+
+  test('large frames that it sends after a wait stay together, in front of all else', async () => {
+    const big = Buffer.alloc(300 * 1024, 0x41);
+    const reply = (req: HttpdReq) => req.wsSendFrame(wsFrame({ type: TEXT, payload: 'reply' }));
+    const { open } = await startWs({
+      handler: onFrame(reply),
+      ...place(async req => {
+        if (req.method !== HTTP_GET) return reply(req);
+        await new Promise(resolve => setImmediate(resolve));
+        await req.wsSendFrame(wsFrame({ type: BINARY, fragmented: true, payload: big }));
+        await req.wsSendFrame(wsFrame({ type: CONTINUE, fragmented: true, final: true, payload: 'end' }));
+        return undefined;
+      }),
+    });
+    const ws = await open({}, buildFrame({ opcode: TEXT, payload: '' }));
+    const frames = [await ws.readFrame(), await ws.readFrame(), await ws.readFrame()];
+    expect(frames.map(({ opcode, payload }) => [opcode, payload.length])).toEqual([
+      [BINARY, big.length],
+      [CONTINUE, 3],
+      [TEXT, 5],
+    ]);
   });
 
   test('frames that it sends are dropped if it then refuses', async () => {
