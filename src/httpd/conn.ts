@@ -304,7 +304,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       // an application's uriMatchFn
       return this.threw(req, thrown);
     }
-    core.story.found(path, head.method, route, () => core.uris.list().indexOf(route as Route));
+    core.story.found(path, head.method, route, core.uris);
     if (route !== undefined) return this.serve(route, head, req);
     if (allow === undefined) return this.answerError(req, HTTPD_404_NOT_FOUND);
     this.resp.setHeader('Allow', allow);

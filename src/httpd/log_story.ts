@@ -9,6 +9,7 @@ import { methodName } from './methods.js';
 import type { RequestHead } from './parse.js';
 import type { HttpdReq } from './req.js';
 import type { Route } from './route.js';
+import type { UriTable } from './uri.js';
 
 export class LogStory {
   /** Does the server wait for its sockets, as far as the log has told? */
@@ -126,11 +127,11 @@ export class LogStory {
   }
 
   /** A handler has been looked for. `place` is its place in the table. */
-  found(path: string, method: number, route: Route | undefined, place: () => number): void {
+  found(path: string, method: number, route: Route | undefined, table: UriTable<Route>): void {
     const { uri: log } = this.logs;
     if (log.debugOn) {
       log.debug(`httpd_uri: request for ${escapeForLog(path)} with type ${method}`);
-      if (route !== undefined) log.debug(`httpd_find_uri_handler: [${place()}] = ${route.uri}`);
+      if (route !== undefined) log.debug(`httpd_find_uri_handler: [${table.list().indexOf(route)}] = ${route.uri}`);
     }
     if (route === undefined) log.warn(`httpd_uri: no handler for ${methodName(method)} '${escapeForLog(path)}'`);
   }

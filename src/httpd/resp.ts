@@ -34,8 +34,20 @@ const DEFAULT_STATUS = '200 OK';
 const DEFAULT_TYPE = 'text/html';
 const STATUS = /^[2-9]\d\d(?: .*)?$/;
 
-/** The last head of `plainHead`, and what it was made of. */
-const last = { text: '', contentLen: -1, status: '', type: '', date: '' };
+/** A head, and what it was made of. */
+interface PlainHead {
+  readonly bytes: Buffer;
+  readonly contentLen: number;
+  readonly status: string;
+  readonly type: string;
+  readonly date: string;
+}
+
+let lastPlain: PlainHead = { bytes: Buffer.alloc(0), contentLen: -1, status: '', type: '', date: '' };
+/** Shorter bodies have their head made as bytes, which the next response may need again. */
+const PLAIN_MAX = 64 * 1024;
+/** Up to this length a loop writes a string faster than a call. */
+const LOOP_MAX = 24;
 
 export class Response {
   private phase = NONE;
@@ -132,11 +144,18 @@ export class Response {
     const { sess } = this.host;
     sess.admit(false);
     const len = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    const head = this.head(len);
-    this.phase = COMPLETE;
+    if (!this.host.keepAlive()) this.closing = true;
     const silent = this.isHead || !hasContent(this.status);
-    if (silent) writeParts(sess.tx, head, '', 0);
-    else writeParts(sess.tx, head, body, len);
+    if (this.isPlain && !silent && len < PLAIN_MAX) {
+      const { bytes } = this.plainHead(len);
+      const at = sess.tx.reserve(bytes.length + len);
+      sess.tx.buf.set(bytes, at);
+      writeBody(sess.tx.buf, body, len, at + bytes.length);
+      sess.tx.commit(bytes.length + len);
+    } else {
+      writeParts(sess.tx, this.head(len), silent ? '' : body, silent ? 0 : len);
+    }
+    this.phase = COMPLETE;
     this.host.onHeadersSent();
     this.host.onSentData(len);
     return sess.sent();
@@ -185,30 +204,30 @@ export class Response {
   }
 
   private head(contentLen: number | undefined): string {
-    const { headers } = this;
     const toEnd = contentLen === undefined && this.http10;
     if (toEnd || !this.host.keepAlive()) this.closing = true;
-    const plain = headers === '' && !this.closing && !this.http10 && !this.offersUpgrade;
-    if (plain && contentLen !== undefined) return this.plainHead(contentLen);
-    let text = `${this.firstLines(contentLen)}${headers}`;
+    let text = `${this.firstLines(contentLen)}${this.headers}`;
     if (!this.hasDate) text += this.host.dateLine();
     if (this.offersUpgrade) return `${text}Connection: ${this.closing ? 'Upgrade, close' : 'Upgrade'}\r\n\r\n`;
     if (this.closing) return `${text}Connection: close\r\n\r\n`;
     return this.http10 ? `${text}Connection: keep-alive\r\n\r\n` : `${text}\r\n`;
   }
 
-  /** Without headers of the application: mostly the same as the last one. */
-  private plainHead(contentLen: number): string {
+  /** Is there nothing in the head but what every response has? */
+  private get isPlain(): boolean {
+    return this.headers === '' && !this.closing && !this.http10 && !this.offersUpgrade;
+  }
+
+  /** The head of a response that is plain: mostly the same as the last one. */
+  private plainHead(contentLen: number): PlainHead {
     const { status, type } = this;
     const date = this.host.dateLine();
-    if (contentLen !== last.contentLen || status !== last.status || type !== last.type || date !== last.date) {
-      last.text = `${this.firstLines(contentLen)}${date}\r\n`;
-      last.contentLen = contentLen;
-      last.status = status;
-      last.type = type;
-      last.date = date;
-    }
-    return last.text;
+    const last = lastPlain;
+    if (contentLen === last.contentLen && status === last.status && type === last.type && date === last.date)
+      return last;
+    const bytes = Buffer.from(`${this.firstLines(contentLen)}${date}\r\n`, 'latin1');
+    lastPlain = { bytes, contentLen, status, type, date };
+    return lastPlain;
   }
 
   private firstLines(contentLen: number | undefined): string {
@@ -244,14 +263,15 @@ function writeParts(tx: TxQueue, head: string, body: Body, len: number, tail = '
   }
   const at = tx.reserve(size);
   const { buf } = tx;
-  if (typeof body === 'string' && len === body.length) {
-    // all of the body is ASCII: one write
-    latin1Write(buf, head + body + tail, at);
-  } else {
-    latin1Write(buf, head, at);
-    if (typeof body === 'string') buf.write(body, at + head.length);
-    else buf.set(body, at + head.length);
-    latin1Write(buf, tail, at + head.length + len);
-  }
+  latin1Write(buf, head, at);
+  writeBody(buf, body, len, at + head.length);
+  latin1Write(buf, tail, at + head.length + len);
   tx.commit(size);
+}
+
+function writeBody(buf: Buffer, body: Body, len: number, at: number): void {
+  if (typeof body !== 'string') buf.set(body, at);
+  else if (len !== body.length) buf.write(body, at);
+  else if (len > LOOP_MAX) latin1Write(buf, body, at);
+  else for (let i = 0; i < len; i++) buf[at + i] = body.charCodeAt(i);
 }

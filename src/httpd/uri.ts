@@ -138,8 +138,11 @@ export class UriTable<T extends UriKey> {
 
   private first(path: string, method: number): T | undefined {
     let found: Entry<T> | undefined;
-    const exact = this.exact.get(path);
-    if (exact !== undefined) found = exact.find(entry => serves(entry.handler, method));
+    for (const entry of this.exact.get(path) ?? []) {
+      if (!serves(entry.handler, method)) continue;
+      found = entry;
+      break;
+    }
     for (const entry of this.templates) {
       if (found !== undefined && entry.order > found.order) break;
       if (serves(entry.handler, method) && this.fits(entry.handler, path)) return entry.handler;

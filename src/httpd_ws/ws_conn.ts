@@ -363,7 +363,8 @@ export class WsConn implements Protocol {
         'the frame has been received; the handler is called again for the next one',
       );
     }
-    pkt.payload ??= new Uint8Array(n);
+    // what is filled at once may come from Node's pool
+    pkt.payload ??= len <= WHOLE_MAX ? Buffer.allocUnsafe(n) : new Uint8Array(n);
     const { payload: target } = pkt;
     if (!(target instanceof Uint8Array)) invalidArg('frame.payload must be a Uint8Array to receive into, or undefined');
     if (target.length < n)
