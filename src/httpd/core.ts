@@ -13,6 +13,7 @@ import { type Clock, Deadlines } from '../sess/deadlines.js';
 import { ReceiveBuffer } from '../sess/input.js';
 import { type Protocol, Sess, type SessHost } from '../sess/sess.js';
 import { SessTable } from '../sess/table.js';
+import { TurnBudget } from '../sess/turn_budget.js';
 import { Outbox } from '../sess/tx.js';
 import { isThenable, watch } from '../thenable.js';
 import { HttpConn } from './conn.js';
@@ -56,6 +57,7 @@ export class HttpdCore implements SessHost {
   readonly errHandlers: (ErrHandler | undefined)[] = [];
   readonly sessions = new SessTable(LISTEN_FD + 1);
   readonly contexts = new Contexts();
+  readonly budget = new TurnBudget<Sess>(sess => sess.goOn());
   readonly outbox: Outbox;
   readonly deadlines: Deadlines;
   readonly receive = receive;
@@ -99,6 +101,7 @@ export class HttpdCore implements SessHost {
     this.txOverflow = config.txOverflow;
     this.outbox = new Outbox(() => {
       this.dateStale = true;
+      this.budget.reset();
       this.story.wait();
     });
     const timeouts = [this.recvWaitMs, this.sendWaitMs, this.idleMs, this.handlerMs, this.lingerMs];

@@ -16,8 +16,11 @@ import {
   systemError,
 } from './libc.js';
 
-/** So many descriptors are served in one turn; the rest comes in the next. */
+/** So many descriptors are served in one turn, or for so many ms; the rest comes in the next, and first. */
 const EVENTS_MAX = 1024;
+const TURN_MS = 10;
+/** The clock is looked at behind so many of them. */
+const CLOCK_EVERY = 4;
 /** `struct epoll_event`, which is packed on x86-64: events, and 64 bits of ours, here a descriptor and its generation. */
 const EVENT_WORDS = 3;
 const EVENT_SIZE = EVENT_WORDS * 4;
@@ -139,11 +142,14 @@ export class EpollLoop {
       if (errno !== constants.errno.EINTR) this.fail(systemError('epoll_wait', errno));
       return;
     }
-    for (let i = 0; i < count * EVENT_WORDS; i += EVENT_WORDS) {
-      const mask = words[i] as number;
-      const target = this.watched[words[i + 1] as number];
+    const end = count > CLOCK_EVERY ? performance.now() + TURN_MS : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < count; i++) {
+      if (i % CLOCK_EVERY === CLOCK_EVERY - 1 && performance.now() > end) return;
+      const at = i * EVENT_WORDS;
+      const mask = words[at] as number;
+      const target = this.watched[words[at + 1] as number];
       // an entry of somebody who was closed in this turn, whose number may be in use again
-      if (target === undefined || target.generation !== words[i + 2]) continue;
+      if (target === undefined || target.generation !== words[at + 2]) continue;
       const broken = (mask & (EPOLLERR | EPOLLHUP)) !== 0;
       try {
         target.onReady((mask & EPOLLIN) !== 0, (mask & EPOLLOUT) !== 0, broken);

@@ -7,6 +7,9 @@
  * their sessions.
  */
 
+/** What waits elsewhere comes back in pieces of this size, or twice what was there. */
+const REFILL_MIN = 4096;
+
 /** The receive buffer of a thread, and whose bytes lie in it. */
 export class ReceiveBuffer {
   /** Where the buffer that was claimed last begins. */
@@ -22,7 +25,7 @@ export class ReceiveBuffer {
    */
   constructor(
     private readonly memory: () => Buffer,
-    private readonly share: number,
+    readonly share: number,
   ) {}
 
   /** The buffer as it lies now. */
@@ -32,20 +35,26 @@ export class ReceiveBuffer {
 
   /** Gives room for one receive, behind the bytes that wait. */
   readonly claim = (): Buffer => {
-    const buf = this.memory();
-    let top = this.top();
-    if (top + this.share > buf.length) {
-      for (const holder of this.holders) holder.evict();
-      this.holders.length = top = 0;
-    }
-    this.at = top;
-    if (top > 0) return buf.subarray(top, top + this.share);
+    const buf = this.makeRoom(this.share);
+    const { at } = this;
+    if (at > 0) return buf.subarray(at, at + this.share);
     if (this.known !== buf || this.first === undefined) {
       this.known = buf;
       this.first = buf.subarray(0, this.share);
     }
     return this.first;
   };
+
+  /** Makes room for up to a share at `at`. @returns the whole buffer */
+  makeRoom(size: number): Buffer {
+    const buf = this.memory();
+    this.at = this.top();
+    if (this.at + size > buf.length) {
+      for (const holder of this.holders) holder.evict();
+      this.holders.length = this.at = 0;
+    }
+    return buf;
+  }
 
   /** The bytes of `input` stay in the buffer. */
   hold(input: Input): void {
@@ -119,15 +128,22 @@ export class Input {
     return this.to > this.from || this.refill();
   }
 
-  /** Makes the window show more of what waits, as far as the buffer has room. @returns whether it does */
+  /**
+   * Makes the window show more of what waits, up to a share of the buffer; not much more, since sessions that take
+   * turns move each other out.
+   *
+   * @returns whether it does
+   */
   refill(): boolean {
     if (this.kept === undefined) return false;
+    const { receive } = this;
     const shown = this.to - this.from;
     this.evict();
-    const room = this.receive.claim();
     const { kept } = this;
-    const n = kept.buf.copy(room, 0, kept.from, kept.to);
-    this.from = this.receive.at;
+    const n = Math.min(kept.to - kept.from, receive.share, Math.max(REFILL_MIN, 2 * shown));
+    const buf = receive.makeRoom(n);
+    kept.buf.copy(buf, receive.at, kept.from, kept.from + n);
+    this.from = receive.at;
     this.to = this.from + n;
     this.drop(n);
     this.receive.hold(this);

@@ -8,6 +8,7 @@ import type { PortSocket, SocketHandler } from '../port/port.js';
 import type { Deadlines, Timed } from './deadlines.js';
 import { Input, type ReceiveBuffer } from './input.js';
 import { Overrides } from './overrides.js';
+import type { TurnBudget } from './turn_budget.js';
 import { type Outbox, type TxOwner, TxQueue } from './tx.js';
 
 /** Frees a context. Runs exactly once for each context that was set. */
@@ -45,6 +46,7 @@ export interface SessHost {
   readonly deadlines: Deadlines;
   /** What happens to a session from outside happens in a context of its own. */
   readonly contexts: Contexts;
+  readonly budget: TurnBudget<Sess>;
   readonly outbox: Outbox;
   readonly receive: ReceiveBuffer;
   /** In ms; how long a send may make no progress. */
@@ -147,7 +149,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   /** Goes on with what waits: a handler has ended, or there is room to send again. */
   pump(): void {
-    if (this.pumping || this.state !== OPEN) return;
+    if (this.pumping || this.state !== OPEN || !this.host.budget.spend(this)) return;
     const { input } = this;
     this.pumping = true;
     try {
@@ -230,6 +232,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.state = ENDED;
     this.rxDeadline = this.txDeadline = 0;
     this.input.clear();
+    this.overrides?.raw.clear();
     this.tx.clear();
     if (how === 'reset') this.sock.reset();
     else this.sock.close();
@@ -279,6 +282,11 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     }
   }
 
+  /** It had to wait for this turn. */
+  goOn(): void {
+    this.host.contexts.run(this.pump, this, undefined);
+  }
+
   private onPeerEnd(): void {
     this.peerEnded = true;
     if (this.state === LINGERING) this.end(this.finishReason);
@@ -303,7 +311,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       this.room = undefined;
     }
     if (!inCall && this.input.length > 0 && !this.pumping && !this.txFull) {
-      this.host.contexts.run(this.pump, this, undefined);
+      this.goOn();
     }
   }
 

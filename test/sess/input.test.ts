@@ -331,3 +331,21 @@ describe('a receive buffer with room for several receives', () => {
     );
   });
 });
+
+test('what was moved out comes back in pieces, not all at once', () => {
+  const share = 64 * 1024;
+  const memory = Buffer.alloc(share);
+  const receive = new ReceiveBuffer(() => memory, share);
+  const { input } = setUp(receive);
+  receive.claim().fill(7);
+  input.arrive(share);
+  receive.claim();
+  const shown: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    input.refill();
+    shown.push(input.to - input.from);
+  }
+  // each shows twice as much as the one before, if nothing of it is consumed
+  expect(shown).toEqual([4096, 8192, 16_384, 32_768]);
+  expect(input.length).toBe(share);
+});
