@@ -11,6 +11,8 @@ export default defineConfig({
     hookTimeout: 30_000,
     // processes, since the epoll port works on a main thread only
     pool: 'forks',
+    // by default vitest leaves a core free, and some tests only wait
+    maxWorkers: '100%',
     // quiet: tests that look at the log bring their own logger
     env: { HTTPD_LOG: 'silent' },
     projects: [

@@ -151,6 +151,6 @@ export const CASES: readonly Case[] = [
     title: 'idle WebSocket',
     protocol: 'ws',
     servers: ['ws', 'net', 'epoll', 'c'],
-    bars: [{ figure: 'rss', atMost: 1024 }, quiet],
+    bars: [{ figure: 'used', atMost: 1024 }, quiet],
   },
 ];

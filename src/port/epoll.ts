@@ -326,8 +326,9 @@ function bindAndListen(libc: Libc, address: Buffer, options: ListenOptions): num
   if (fd < 0) throw systemError('socket', libc.errno());
   const check = (syscall: string, result: number): void => {
     if (result >= 0) return;
+    const errno = libc.errno();
     const { address: host, port } = decodeAddress(libc, address, address.length);
-    const error = systemError(syscall, libc.errno(), family === AF_INET6 ? `[${host}]:${port}` : `${host}:${port}`);
+    const error = systemError(syscall, errno, family === AF_INET6 ? `[${host}]:${port}` : `${host}:${port}`);
     libc.close(fd);
     throw error;
   };

@@ -9,7 +9,7 @@
 import type { PortSocket } from '../port/port.js';
 
 const SLAB = 1024 * 1024;
-/** What `reserve` makes room for at most. More than this goes to the socket from where it is. */
+/** What `reserve` makes room for at most. More than this goes to the socket at once, from where it is. */
 export const RESERVE_MAX = SLAB / 4;
 /** Room for later writes in a session's region; an odd number of cache lines, so that regions don't share places in the cache. */
 const SLACK = 1024 + 64;
@@ -245,8 +245,13 @@ export class TxQueue {
   /** Sends as much as the socket takes; the rest waits for `onWritable`. */
   flush(): void {
     this.dirty = false;
-    if (this.blocked || this.sending) this.spill();
-    else this.progress(this.queued > 0 ? this.push() : 0, false);
+    if (this.blocked || this.sending) {
+      this.spill();
+      return;
+    }
+    const sent = this.queued > 0 ? this.push() : 0;
+    this.spill();
+    this.progress(sent, false);
   }
 
   /** The same while a send of the application is under way. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { ended } from './contract_ended.js';
+import { faults } from './contract_faults.js';
 import { receiving } from './contract_receive.js';
 import { sending } from './contract_send.js';
 import { ContractLab, Recorder, type Rig, until } from './contract_support.js';
@@ -10,6 +12,8 @@ export function portContract(name: string, makeRig: () => Rig): void {
     describe('receiving', () => receiving(lab));
     describe('sending', () => sending(lab));
     describe('listening', () => listening(lab));
+    describe('after the end', () => ended(lab));
+    describe('callbacks that throw', () => faults(lab));
   });
 }
 

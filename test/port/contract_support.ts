@@ -119,6 +119,8 @@ export class ContractLab {
     const rig = this.makeRig();
     const buffer = Buffer.alloc(bufferSize);
     const accepted: Recorder[] = [];
+    /** What the port has told `onError`. */
+    const errors: Error[] = [];
     const listener = await rig.port.listen(
       rig.options,
       () => buffer,
@@ -127,7 +129,7 @@ export class ContractLab {
         accepted.push(recorder);
         return recorder;
       },
-      () => {},
+      error => errors.push(error),
     );
     this.later(() => listener.close());
     const connect = async (): Promise<{ peer: Peer; sock: PortSocket; rec: Recorder }> => {
@@ -146,7 +148,7 @@ export class ContractLab {
         await until(rig, () => rec.data.length === i);
       }
     };
-    return { rig, listener, accepted, connect, roundTrips, until: (fn: () => boolean) => until(rig, fn) };
+    return { rig, listener, accepted, errors, connect, roundTrips, until: (fn: () => boolean) => until(rig, fn) };
   }
 }
 

@@ -54,6 +54,7 @@ describe('the in-memory port', () => {
         onWritable: () => seen.push('writable'),
         onClose: error => seen.push(`close ${error?.message}`),
       }),
+      error => seen.push(`error ${error.message}`),
     );
     return { port, buffer, seen, conn: port.connect(), listener };
   }

@@ -2,7 +2,7 @@ import { afterEach } from 'vitest';
 import type { Listener, ListenOptions, Port } from '../../src/port/port.js';
 import { RawClient } from '../support/raw_client.js';
 import { turn } from '../support/server.js';
-import type { Peer, Rig } from './contract_support.js';
+import { type Peer, Recorder, type Rig } from './contract_support.js';
 
 export const OPTIONS: ListenOptions = {
   port: 0,
@@ -27,6 +27,26 @@ export function keep(client: RawClient): RawClient {
 /** How to reach a port over TCP. */
 export function tcpRig(port: Port): Rig {
   return { port, connect: connectPeer, turn, options: OPTIONS };
+}
+
+/** Listens, and keeps what is accepted and what `onError` is told. `onAccept` are called within `accept`. */
+export async function listenOn(port: Port, options: Partial<ListenOptions>) {
+  const buffer = Buffer.alloc(64 * 1024);
+  const accepted: Recorder[] = [];
+  const errors: Error[] = [];
+  const onAccept: ((rec: Recorder) => void)[] = [];
+  const listener = await port.listen(
+    { ...OPTIONS, ...options },
+    () => buffer,
+    sock => {
+      const recorder = new Recorder(sock, () => buffer);
+      accepted.push(recorder);
+      for (const fn of onAccept) fn(recorder);
+      return recorder;
+    },
+    error => errors.push(error),
+  );
+  return { listener, accepted, errors, onAccept };
 }
 
 async function connectPeer(listener: Listener): Promise<Peer> {

@@ -1,4 +1,11 @@
-import type { Listener, ListenOptions, Port, PortSocket, SocketHandler } from '../../src/port/port.js';
+import {
+  asError,
+  type Listener,
+  type ListenOptions,
+  type Port,
+  type PortSocket,
+  type SocketHandler,
+} from '../../src/port/port.js';
 
 /** Ports that are taken. */
 const bound = new Set<number>();
@@ -26,21 +33,23 @@ export class MemConn {
   paused = false;
   /** Is the receive buffer overwritten right behind each chunk, or only when the next one comes? */
   spoilsAtOnce = true;
-  /** Calls of the server that make no sense: sending after FIN, releasing twice and the like. */
+  /** What the server should not do: send after FIN, release twice, throw and the like. */
   readonly misuse: string[] = [];
   /** What the server holds. */
   readonly socket: PortSocket;
   private readonly out: Buffer[] = [];
   private readonly arrivals: Arrival[] = [];
   private readonly receiveBuffer: () => Buffer;
+  private readonly onError: (error: Error) => void;
   private handler: SocketHandler | undefined;
   private held = 0;
   private wantsWritable = false;
   private writable = false;
   private delivering = false;
 
-  constructor(receiveBuffer: () => Buffer, remoteAddress: string, remotePort: number) {
+  constructor(receiveBuffer: () => Buffer, onError: (error: Error) => void, remoteAddress: string, remotePort: number) {
     this.receiveBuffer = receiveBuffer;
+    this.onError = onError;
     const conn = this;
     this.socket = {
       remoteAddress,
@@ -115,6 +124,8 @@ export class MemConn {
     this.delivering = true;
     try {
       while (this.handler !== undefined && this.step(this.handler));
+    } catch (thrown) {
+      this.onFault(thrown);
     } finally {
       this.delivering = false;
     }
@@ -126,6 +137,20 @@ export class MemConn {
     if (this.ended !== undefined) return;
     if (handler === undefined) throw new Error('accept() gave no owner, but has not released the socket either');
     this.handler = handler;
+  }
+
+  /** A callback has thrown. */
+  onFault(thrown: unknown): void {
+    const { handler } = this;
+    const error = asError(thrown);
+    this.misuse.push(`a callback has thrown: ${error.message}`);
+    if (this.ended === undefined) this.release('reset');
+    this.onError(error);
+    try {
+      handler?.onClose(error);
+    } catch (again) {
+      this.onError(asError(again));
+    }
   }
 
   private step(handler: SocketHandler): boolean {
@@ -196,12 +221,19 @@ export class MemPort implements Port {
   readonly conns: MemConn[] = [];
   /** What the server asked for. */
   options: ListenOptions | undefined;
-  private parts: { receiveBuffer: () => Buffer; accept: (socket: PortSocket) => SocketHandler | undefined } | undefined;
+  private parts:
+    | {
+        receiveBuffer: () => Buffer;
+        accept: (socket: PortSocket) => SocketHandler | undefined;
+        onError: (error: Error) => void;
+      }
+    | undefined;
 
   listen(
     options: ListenOptions,
     receiveBuffer: () => Buffer,
     accept: (socket: PortSocket) => SocketHandler | undefined,
+    onError: (error: Error) => void,
   ): Promise<Listener> {
     if (bound.has(options.port)) {
       return Promise.reject(Object.assign(new Error(`listen EADDRINUSE: ${options.port}`), { code: 'EADDRINUSE' }));
@@ -210,7 +242,7 @@ export class MemPort implements Port {
     while (port === 0 || bound.has(port)) port = port === 0 ? 49_152 : port + 1;
     bound.add(port);
     this.options = options;
-    this.parts = { receiveBuffer, accept };
+    this.parts = { receiveBuffer, accept, onError };
     return Promise.resolve({
       port,
       close: () => {
@@ -229,12 +261,20 @@ export class MemPort implements Port {
   /** A peer connects. */
   connect(options: { address?: string; port?: number; room?: number; holds?: boolean } = {}): MemConn {
     if (this.parts === undefined) throw new Error('nobody listens');
-    const { receiveBuffer, accept } = this.parts;
-    const conn = new MemConn(receiveBuffer, options.address ?? '192.0.2.1', options.port ?? 40_000 + this.conns.length);
+    const { receiveBuffer, accept, onError } = this.parts;
+    const port = options.port ?? 40_000 + this.conns.length;
+    const conn = new MemConn(receiveBuffer, onError, options.address ?? '192.0.2.1', port);
     conn.room = options.room ?? Number.POSITIVE_INFINITY;
     conn.holds = options.holds ?? false;
     this.conns.push(conn);
-    conn.attach(accept(conn.socket));
+    let handler: SocketHandler | undefined;
+    try {
+      handler = accept(conn.socket);
+    } catch (thrown) {
+      conn.onFault(thrown);
+      return conn;
+    }
+    conn.attach(handler);
     return conn;
   }
 }

@@ -1,13 +1,18 @@
 import { type Logger, pino } from 'pino';
-import { afterEach } from 'vitest';
+import { afterEach, beforeEach } from 'vitest';
 import type { HttpdConfig } from '../../src/config.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { type ServerParts, startWith } from '../../src/httpd/start.js';
 import { ManualClock } from './clock.js';
+import { EPOLL_HERE } from './epoll.js';
 import { RawClient } from './raw_client.js';
 
 const started: { server: HttpdServer; parts: ServerParts }[] = [];
 const clients: RawClient[] = [];
+
+beforeEach(test => {
+  if (SELECT_LOOP === 'epoll') test.skip(!EPOLL_HERE, 'the epoll port is for Linux on x86-64');
+});
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy();
