@@ -9,6 +9,7 @@
  *   wants them after `onData` returns copies them.
  * - Callbacks come from the loop, never from within a call to the port.
  * - After `close()` or `reset()`, and after `onClose`, no callback comes any more.
+ * - When both sides have sent FIN a port may release the socket by itself; `onClose(undefined)` then follows `onEnd`.
  * - What a callback throws is told to `onError` of `listen`, and ends its connection only, with RST and `onClose`.
  * - A paused socket reads no more, and costs no CPU. What it has read already may still be delivered.
  */
