@@ -229,7 +229,7 @@ export class TxQueue {
       if (sent === before && this.sock.pending === 0) sent += this.sock.send(bytes, 0, bytes.length);
     }
     this.keep(bytes, Math.max(0, sent - before));
-    if (now) this.progress(sent, true);
+    if (now) this.progress(sent, before + bytes.length, true);
     if (!this.dirty) this.flushLater();
   }
 
@@ -249,15 +249,18 @@ export class TxQueue {
       this.spill();
       return;
     }
-    const sent = this.queued > 0 ? this.push() : 0;
+    // more may be queued while the bytes go through application code
+    const total = this.queued;
+    const sent = total > 0 ? this.push() : 0;
     this.spill();
-    this.progress(sent, false);
+    this.progress(sent, total, false);
   }
 
   /** The same while a send of the application is under way. */
   flushInCall(): void {
     if (this.blocked || this.sending || this.queued === 0) return;
-    this.progress(this.push(), true);
+    const total = this.queued;
+    this.progress(this.push(), total, true);
     if (!this.dirty) this.flushLater();
   }
 
@@ -277,11 +280,11 @@ export class TxQueue {
     return sent;
   }
 
-  /** The socket has taken `sent` bytes of what is queued. */
-  private progress(sent: number, inCall: boolean): void {
+  /** The socket has taken `sent` bytes of the `total` that it was given. */
+  private progress(sent: number, total: number, inCall: boolean): void {
     if (this.cleared) return;
     this.queued -= sent;
-    this.blocked = this.queued > 0 || this.sock.pending > 0;
+    this.blocked = sent < total || this.sock.pending > 0;
     this.owner.onTxProgress(sent, this.blocked, inCall);
   }
 

@@ -107,6 +107,26 @@ describe('the transmit queue', () => {
     expect(sink.sent.equals(Buffer.alloc(body.length, 1))).toBe(true);
   });
 
+  test('what application code writes while bytes go through it goes out too, and blocks nobody', async () => {
+    const { tx, sink, progress } = setUp();
+    const diverted = {
+      pending: 0,
+      send(buf: Buffer, from: number, to: number): number {
+        if (sink.calls === 0) tx.write(Buffer.from('behind'));
+        return sink.send(buf, from, to);
+      },
+    };
+    tx.sendThrough(diverted, true);
+    tx.write(Buffer.from('first '));
+    await turn();
+    await turn();
+    expect(sink.sent.toString()).toBe('first behind');
+    expect(progress).toEqual([
+      [6, false],
+      [6, false],
+    ]);
+  });
+
   test('the slab is used anew in each turn', async () => {
     const { tx, outbox } = setUp();
     const slab = outbox.slab;
