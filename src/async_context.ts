@@ -10,15 +10,15 @@ import { AsyncResource } from 'node:async_hooks';
 // nothing is kept per resource, so none has to be told of its end
 const OPTIONS = { requireManualDestroy: true };
 
-function alone<T, A>(run: (this: T, arg: A) => void, self: T, arg: A): void {
-  new AsyncResource('HTTPD_SESS', OPTIONS).runInAsyncScope(run, self, arg);
+function alone<T, A, R>(run: (this: T, arg: A) => R, self: T, arg: A): R {
+  return new AsyncResource('HTTPD_SESS', OPTIONS).runInAsyncScope(run, self, arg);
 }
 
 export class Contexts {
   private readonly root = new AsyncResource('HTTPD', OPTIONS);
 
   /** Calls `run` as a method of `self` in a context that nobody else runs in. */
-  run<T, A>(run: (this: T, arg: A) => void, self: T, arg: A): void {
-    this.root.runInAsyncScope(alone<T, A>, undefined, run, self, arg);
+  run<T, A, R>(run: (this: T, arg: A) => R, self: T, arg: A): R {
+    return this.root.runInAsyncScope(alone<T, A, R>, undefined, run, self, arg);
   }
 }

@@ -110,17 +110,16 @@ export class HttpdCore implements SessHost {
 
   /** A connection has come: makes a session of it, or refuses it. */
   accept(sock: PortSocket): SocketHandler | undefined {
-    const arrival: { sock: PortSocket; handler?: SocketHandler | undefined } = { sock };
-    this.contexts.run(this.tryAdmit, this, arrival);
-    return arrival.handler;
+    return this.contexts.run(this.tryAdmit, this, sock);
   }
 
-  private tryAdmit(arrival: { sock: PortSocket; handler?: SocketHandler | undefined }): void {
+  private tryAdmit(sock: PortSocket): SocketHandler | undefined {
     try {
-      arrival.handler = this.admit(arrival.sock);
+      return this.admit(sock);
     } catch (thrown) {
       this.logs.httpd.error(`httpd_accept_conn: session creation failed: ${describeThrown(thrown)}`);
-      arrival.sock.reset();
+      sock.reset();
+      return undefined;
     }
   }
 

@@ -44,8 +44,6 @@ interface PlainHead {
 }
 
 let lastPlain: PlainHead = { bytes: Buffer.alloc(0), contentLen: -1, status: '', type: '', date: '' };
-/** Shorter bodies have their head made as bytes, which the next response may need again. */
-const PLAIN_MAX = 64 * 1024;
 /** Up to this length a loop writes a string faster than a call. */
 const LOOP_MAX = 24;
 
@@ -145,16 +143,10 @@ export class Response {
     sess.admit(false);
     const len = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     if (!this.host.keepAlive()) this.closing = true;
+    const head = this.isPlain ? this.plainHead(len) : this.head(len);
     const silent = this.isHead || !hasContent(this.status);
-    if (this.isPlain && !silent && len < PLAIN_MAX) {
-      const { bytes } = this.plainHead(len);
-      const at = sess.tx.reserve(bytes.length + len);
-      sess.tx.buf.set(bytes, at);
-      writeBody(sess.tx.buf, body, len, at + bytes.length);
-      sess.tx.commit(bytes.length + len);
-    } else {
-      writeParts(sess.tx, this.head(len), silent ? '' : body, silent ? 0 : len);
-    }
+    if (silent) writeParts(sess.tx, head, '', 0);
+    else writeParts(sess.tx, head, body, len);
     this.phase = COMPLETE;
     this.host.onHeadersSent();
     this.host.onSentData(len);
@@ -167,6 +159,7 @@ export class Response {
     const { sess } = this.host;
     sess.admit(false);
     const begun = this.phase === STREAMING;
+    if (!begun && (this.http10 || !this.host.keepAlive())) this.closing = true;
     const head = begun ? '' : this.head(undefined);
     const len = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
     this.phase = len === 0 ? COMPLETE : STREAMING;
@@ -203,9 +196,8 @@ export class Response {
     this.host.sess.tx.write(CONTINUE);
   }
 
+  /** Asked when it is known whether the connection is closed behind the response. */
   private head(contentLen: number | undefined): string {
-    const toEnd = contentLen === undefined && this.http10;
-    if (toEnd || !this.host.keepAlive()) this.closing = true;
     let text = `${this.firstLines(contentLen)}${this.headers}`;
     if (!this.hasDate) text += this.host.dateLine();
     if (this.offersUpgrade) return `${text}Connection: ${this.closing ? 'Upgrade, close' : 'Upgrade'}\r\n\r\n`;
@@ -219,15 +211,15 @@ export class Response {
   }
 
   /** The head of a response that is plain: mostly the same as the last one. */
-  private plainHead(contentLen: number): PlainHead {
+  private plainHead(contentLen: number): Buffer {
     const { status, type } = this;
     const date = this.host.dateLine();
     const last = lastPlain;
     if (contentLen === last.contentLen && status === last.status && type === last.type && date === last.date)
-      return last;
+      return last.bytes;
     const bytes = Buffer.from(`${this.firstLines(contentLen)}${date}\r\n`, 'latin1');
     lastPlain = { bytes, contentLen, status, type, date };
-    return lastPlain;
+    return bytes;
   }
 
   private firstLines(contentLen: number | undefined): string {
@@ -252,20 +244,21 @@ function hasContent(status: string): boolean {
   return !status.startsWith('204') && !status.startsWith('304');
 }
 
-/** Queues Latin-1 text, a body of `len` bytes, and Latin-1 text behind it. */
-function writeParts(tx: TxQueue, head: string, body: Body, len: number, tail = ''): void {
+/** Queues a head, which is bytes or Latin-1 text, a body of `len` bytes, and Latin-1 text behind it. */
+function writeParts(tx: TxQueue, head: string | Buffer, body: Body, len: number, tail = ''): void {
   const size = head.length + len + tail.length;
   if (size > RESERVE_MAX) {
-    tx.write(Buffer.from(head, 'latin1'));
+    tx.write(typeof head === 'string' ? Buffer.from(head, 'latin1') : head);
     tx.write(typeof body === 'string' ? Buffer.from(body) : body);
     tx.write(Buffer.from(tail, 'latin1'));
     return;
   }
   const at = tx.reserve(size);
   const { buf } = tx;
-  latin1Write(buf, head, at);
+  if (typeof head === 'string') latin1Write(buf, head, at);
+  else buf.set(head, at);
   writeBody(buf, body, len, at + head.length);
-  latin1Write(buf, tail, at + head.length + len);
+  if (tail !== '') latin1Write(buf, tail, at + head.length + len);
   tx.commit(size);
 }
 

@@ -151,11 +151,7 @@ class NetSocket implements PortSocket {
   onClose(): void {
     const { handler } = this;
     this.handler = undefined;
-    try {
-      handler?.onClose(this.sock.errored ?? undefined);
-    } catch (thrown) {
-      this.onError(asError(thrown));
-    }
+    this.tell(handler, this.sock.errored ?? undefined);
   }
 
   /** A callback has thrown. */
@@ -164,10 +160,14 @@ class NetSocket implements PortSocket {
     const error = asError(thrown);
     this.reset();
     this.onError(error);
+    this.tell(handler, error);
+  }
+
+  private tell(handler: SocketHandler | undefined, error: Error | undefined): void {
     try {
       handler?.onClose(error);
-    } catch (again) {
-      this.onError(asError(again));
+    } catch (thrown) {
+      this.onError(asError(thrown));
     }
   }
 }
