@@ -72,6 +72,11 @@ export interface HttpdConfig {
   maxTxPending: number;
   /** What happens to a send beyond `maxTxPending`: the session is closed, the message dropped, or the send rejected. Default 'close'. */
   txOverflow: 'close' | 'drop' | 'error';
+  /**
+   * Bytes of WebSocket messages that are being joined, of all sessions together, 1,024 and up; they cost up to twice
+   * that. The message that goes beyond ends its connection with Close 1013. Default 256 MiB.
+   */
+  maxWsPending: number;
   /** Accepts a bare LF where the RFC asks for CRLF, as ESP-IDF does. Default false. */
   lenientLineEndings: boolean;
   /** The pino logger to write to. Default: one that prints ESP-IDF's form to standard output. */
@@ -125,6 +130,7 @@ export function httpdDefaultConfig(): HttpdConfig {
     maxWorkQueue: 1_024,
     maxTxPending: 16 * 1024 * 1024,
     txOverflow: 'close',
+    maxWsPending: 256 * 1024 * 1024,
     lenientLineEndings: false,
     logger: undefined,
     reusePort: false,
@@ -210,6 +216,7 @@ const CHECKS: { readonly [Name in keyof HttpdConfig]: Check } = {
   maxWorkQueue: int(1, 1_000_000),
   maxTxPending: int(1_024, Number.MAX_SAFE_INTEGER),
   txOverflow: oneOf('close', 'drop', 'error'),
+  maxWsPending: int(1_024, Number.MAX_SAFE_INTEGER),
   lenientLineEndings: bool,
   logger,
   reusePort: bool,

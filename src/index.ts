@@ -125,6 +125,7 @@ export {
   type HttpdWsFrame,
   wsFrame,
 } from './httpd_ws/frame_type.js';
+export type { WsCloseInfo, WsDeflateOptions, WsOptions, WsOriginCheck } from './httpd_ws/options.js';
 export { espLog, type TagLog } from './log.js';
 export { HTTPD_SOCK_ERR_FAIL, HTTPD_SOCK_ERR_INVALID, HTTPD_SOCK_ERR_TIMEOUT } from './sess/overrides.js';
-export type { FreeCtxFn } from './sess/sess.js';
+export type { FreeCtxFn } from './sess/protocol.js';

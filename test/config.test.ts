@@ -32,6 +32,7 @@ const INTEGERS: readonly (readonly [name: Name, min: number, max: number, byDefa
   ['keepAliveCount', 0, 127, 0, 0],
   ['maxWorkQueue', 1, 1_000_000, 1_024, 6],
   ['maxTxPending', 1_024, MAX, 16_777_216, 16_777_216],
+  ['maxWsPending', 1_024, MAX, 268_435_456, 268_435_456],
 ];
 
 /** Times in seconds: smallest, default, ESP-IDF's. */

@@ -9,6 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { HttpdReq } from '../src/httpd/req.js';
 import { HttpdServer } from '../src/httpd/server.js';
+import { checkWsOptions } from '../src/httpd_ws/options.js';
 import * as api from '../src/index.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -41,6 +42,12 @@ function tables(text: string, ...heading: string[]): string[][] {
 function cells(line: string): string[] {
   const inner = line.replace(/^\|/, '').replace(/\|\s*$/, '');
   return inner.split('|').map(cell => cell.trim());
+}
+
+/** The fields that an interface declares. */
+function fieldsOf(file: string, name: string): (string | undefined)[] {
+  const declared = new RegExp(`export interface ${name}[^{]*\\{([\\s\\S]*?)\\n\\}`).exec(read(file))?.[1] ?? '';
+  return [...declared.matchAll(/^ {2}(\w+)\??:/gm)].map(match => match[1]);
 }
 
 /** What stands between backticks. */
@@ -107,7 +114,11 @@ describe("README's tables", () => {
   test('the configuration lists every field, with the right defaults', () => {
     const ours = api.httpdDefaultConfig();
     const device = api.httpdEsp32Config();
-    const rows = tables(readme, 'name', 'unit').map(([name, , byDefault, esp]) => [code(name)[0], byDefault, esp]);
+    const rows = tables(readme, 'name', 'unit', 'default', "ESP-IDF's default").map(([name, , byDefault, esp]) => [
+      code(name)[0],
+      byDefault,
+      esp,
+    ]);
     const names = rows.map(([name]) => name);
     expect([...names].sort()).toEqual(Object.keys(ours).sort());
     for (const [name, byDefault, esp] of rows) {
@@ -118,10 +129,44 @@ describe("README's tables", () => {
   });
 
   test('HttpdUri lists every field', () => {
-    const declared = /export interface HttpdUri \{([\s\S]*?)\n\}/.exec(read('src/httpd/route.ts'))?.[1] ?? '';
-    const fields = [...declared.matchAll(/^ {2}(\w+)\??:/gm)].map(match => match[1]);
+    const fields = fieldsOf('src/httpd/route.ts', 'HttpdUri');
     expect(fields).toContain('uri');
     expect(tables(readme, 'name', 'default', 'meaning').map(([name]) => code(name)[0])).toEqual(fields);
+  });
+
+  test('the options of WebSockets lists every one, with the right default', () => {
+    const rows = tables(readme, 'name', 'unit', 'default', 'elsewhere');
+    expect(rows.map(([name]) => code(name)[0])).toEqual(fieldsOf('src/httpd_ws/options.ts', 'WsOptions'));
+    const settings = checkWsOptions({}, '/');
+    // what 0 stands for is in the settings
+    const unlimited = (n: number) => (n === Number.MAX_SAFE_INTEGER ? 0 : n);
+    const defaults = {
+      wsMessageMode: settings.messageMode,
+      wsMaxFrameLen: settings.maxFrameLen,
+      wsMaxMessageLen: settings.maxMessageLen,
+      wsMaxPacketLen: unlimited(settings.maxPacketLen),
+      wsMaxSessions: unlimited(settings.maxSessions),
+      wsFragmentLen: unlimited(settings.fragmentLen),
+      wsPingInterval: settings.pingMs / 1000,
+      wsPongTimeout: settings.pongMs / 1000,
+      wsInactivityTimeout: settings.inactivityMs / 1000,
+      wsRequestTimeout: settings.lifeMs / 1000,
+      wsIgnoreEncodingErrors: !settings.checkUtf8,
+      wsPerMessageDeflate: settings.deflate !== undefined,
+      wsAllowedOrigins: settings.allowedOrigins,
+      wsCloseCb: settings.closeCb,
+    };
+    expect(rows.map(([name, , byDefault]) => [code(name)[0], byDefault])).toEqual(
+      Object.entries(defaults).map(([name, value]) => [name, show(value)]),
+    );
+  });
+
+  test('the options of permessage-deflate lists every one, with the right default', () => {
+    const rows = tables(readme, 'name', 'unit', 'default', 'meaning').filter(([name]) => code(name)[0] !== undefined);
+    const { deflate } = checkWsOptions({ wsPerMessageDeflate: true }, '/');
+    expect(rows.map(([name, , byDefault]) => [code(name)[0], byDefault])).toEqual(
+      Object.entries(deflate ?? {}).map(([name, value]) => [name, show(value)]),
+    );
   });
 
   const index = read('src/index.ts');

@@ -275,6 +275,20 @@ describe('fields', () => {
       supportedSubprotocol: ['chat'],
       wsPreHandshakeCb: () => api.ESP_OK,
       wsPostHandshakeCb: () => api.ESP_OK,
+      wsMessageMode: true,
+      wsMaxFrameLen: 1,
+      wsMaxMessageLen: 1,
+      wsMaxPacketLen: 1,
+      wsMaxSessions: 1,
+      wsFragmentLen: 16,
+      wsPingInterval: 1,
+      wsPongTimeout: 1,
+      wsInactivityTimeout: 1,
+      wsRequestTimeout: 1,
+      wsIgnoreEncodingErrors: true,
+      wsPerMessageDeflate: { threshold: 0 },
+      wsAllowedOrigins: 'same-origin',
+      wsCloseCb: () => {},
     };
     expect(() => server.registerUriHandler(full)).not.toThrow();
   });

@@ -66,6 +66,9 @@ const PURE = [
   'httpd_ws/mask.ts',
   'httpd_ws/utf8.ts',
   'httpd_ws/close.ts',
+  'httpd_ws/extension.ts',
+  'httpd_ws/keepalive.ts',
+  'httpd_ws/options.ts',
 ];
 
 /** What a line of imports says, for a message. */

@@ -4,7 +4,8 @@
 import { describeThrown, ESP_FAIL, ESP_OK, EspError } from '../err.js';
 import { lendCtx, returnCtx } from '../sess/ctx.js';
 import type { Input } from '../sess/input.js';
-import type { Protocol, Sess } from '../sess/sess.js';
+import type { Protocol } from '../sess/protocol.js';
+import type { Sess } from '../sess/sess.js';
 import { isThenable } from '../thenable.js';
 import { BodyReader } from './body.js';
 import type { HttpdCore } from './core.js';

@@ -5,13 +5,15 @@
 import { Contexts } from '../async_context.js';
 import type { HttpdConfig } from '../config.js';
 import { describeThrown, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
+import { MessageMemory } from '../httpd_ws/message.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import { escapeForLog, type HttpdLogs, httpdLogs } from '../log.js';
 import type { PortSocket, SocketHandler } from '../port/port.js';
 import { releaseCtx } from '../sess/ctx.js';
 import { type Clock, Deadlines } from '../sess/deadlines.js';
 import { ReceiveBuffer } from '../sess/input.js';
-import { type Protocol, Sess, type SessHost } from '../sess/sess.js';
+import type { Protocol, SessHost } from '../sess/protocol.js';
+import { Sess } from '../sess/sess.js';
 import { SessTable } from '../sess/table.js';
 import { TurnBudget } from '../sess/turn_budget.js';
 import { Outbox } from '../sess/tx.js';
@@ -61,6 +63,7 @@ export class HttpdCore implements SessHost {
   readonly outbox: Outbox;
   readonly deadlines: Deadlines;
   readonly receive = receive;
+  readonly messageMemory: MessageMemory;
   readonly limits: ParseLimits;
   readonly recvWaitMs: number;
   readonly sendWaitMs: number;
@@ -90,6 +93,7 @@ export class HttpdCore implements SessHost {
       this.logs.httpd.error(`esp_http_server_dispatch_event: a listener failed: ${describeThrown(thrown)}`);
     });
     this.uris = new UriTable(config.maxUriHandlers, config.uriMatchFn);
+    this.messageMemory = new MessageMemory(config.maxWsPending);
     this.limits = config;
     this.recvWaitMs = ms(config.recvWaitTimeout);
     this.sendWaitMs = ms(config.sendWaitTimeout);
@@ -162,6 +166,10 @@ export class HttpdCore implements SessHost {
 
   onActive(sess: Sess): void {
     this.sessions.touch(sess);
+  }
+
+  onDrain(sess: Sess): void {
+    this.events.emit('drain', sess.fd);
   }
 
   onFault(sess: Sess, thrown: unknown): void {

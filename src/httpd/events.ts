@@ -28,6 +28,8 @@ export interface HttpdEvents {
   data: [data: HttpdEventData];
   /** A body, a chunk or a frame was sent (`HTTP_SERVER_EVENT_SENT_DATA`). */
   sentData: [data: HttpdEventData];
+  /** A session whose reader was slow has room again for what is sent to it. Not of ESP-IDF. */
+  drain: [fd: number];
   /** A session has ended (`HTTP_SERVER_EVENT_DISCONNECTED`). */
   disconnected: [fd: number];
   /** The server has stopped (`HTTP_SERVER_EVENT_STOP`). */
@@ -45,7 +47,7 @@ export const HTTP_SERVER_EVENT_SENT_DATA = 6;
 export const HTTP_SERVER_EVENT_DISCONNECTED = 7;
 export const HTTP_SERVER_EVENT_STOP = 8;
 
-const IDS: Readonly<Record<keyof HttpdEvents, number>> = {
+const IDS: Readonly<Record<keyof HttpdEvents, number | undefined>> = {
   error: HTTP_SERVER_EVENT_ERROR,
   start: HTTP_SERVER_EVENT_START,
   connected: HTTP_SERVER_EVENT_ON_CONNECTED,
@@ -53,6 +55,7 @@ const IDS: Readonly<Record<keyof HttpdEvents, number>> = {
   headersSent: HTTP_SERVER_EVENT_HEADERS_SENT,
   data: HTTP_SERVER_EVENT_ON_DATA,
   sentData: HTTP_SERVER_EVENT_SENT_DATA,
+  drain: undefined,
   disconnected: HTTP_SERVER_EVENT_DISCONNECTED,
   stop: HTTP_SERVER_EVENT_STOP,
 };
@@ -86,7 +89,7 @@ export class EventHub {
   }
 
   emit<Name extends keyof HttpdEvents>(name: Name, payload?: HttpdEvents[Name][0]): void {
-    if (name !== 'stop' && name !== 'error') this.state = IDS[name];
+    if (name !== 'stop' && name !== 'error') this.state = IDS[name] ?? this.state;
     if (this.total === 0) return;
     // one by one, so that a listener that throws takes the event from no other
     for (const listener of this.emitter.rawListeners(name)) {
@@ -101,7 +104,7 @@ export class EventHub {
 
   /** `data` or `sentData`. */
   emitData(name: 'data' | 'sentData', fd: number, dataLen: number): void {
-    this.state = IDS[name];
+    this.state = name === 'data' ? HTTP_SERVER_EVENT_ON_DATA : HTTP_SERVER_EVENT_SENT_DATA;
     if (this.dataListeners > 0) this.emit(name, { fd, dataLen });
   }
 

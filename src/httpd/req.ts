@@ -4,7 +4,7 @@
  */
 import { ESP_ERR_HTTPD_INVALID_REQ, ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
-import type { FreeCtxFn } from '../sess/sess.js';
+import type { FreeCtxFn } from '../sess/protocol.js';
 import { cookieValue, findHeader, queryOf } from './headers.js';
 import {
   errorText,

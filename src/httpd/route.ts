@@ -2,6 +2,7 @@
  * A registered URI handler, after `httpd_uri_t`.
  */
 import { invalidArg } from '../err.js';
+import { checkWsOptions, type WsOptions, type WsSettings } from '../httpd_ws/options.js';
 import { isToken } from './headers.js';
 import { HTTP_GET, isMethod } from './methods.js';
 import type { HttpdReq } from './req.js';
@@ -10,8 +11,8 @@ import type { HandlerResult } from './req_owner.js';
 /** Handles a request, or a WebSocket frame. Anything but `undefined` and `ESP_OK`, a throw or a rejection closes the session. */
 export type UriHandler = (req: HttpdReq) => HandlerResult;
 
-/** A URI handler to register, after `httpd_uri_t` (`esp_http_server.h`). */
-export interface HttpdUri {
+/** A URI handler to register, after `httpd_uri_t` (`esp_http_server.h`); the options of WebSockets are in `WsOptions`. */
+export interface HttpdUri extends WsOptions {
   /** The path, or the template that `config.uriMatchFn` understands. */
   uri: string;
   /** `HTTP_GET` and so on, or `HTTP_ANY`. */
@@ -45,6 +46,7 @@ export interface Route {
   readonly subprotocols: readonly string[];
   readonly wsPreHandshakeCb: UriHandler | undefined;
   readonly wsPostHandshakeCb: UriHandler | undefined;
+  readonly ws: WsSettings;
 }
 
 const FIELDS = new Set<string>([
@@ -58,6 +60,20 @@ const FIELDS = new Set<string>([
   'supportedSubprotocol',
   'wsPreHandshakeCb',
   'wsPostHandshakeCb',
+  'wsMessageMode',
+  'wsMaxFrameLen',
+  'wsMaxMessageLen',
+  'wsMaxPacketLen',
+  'wsMaxSessions',
+  'wsFragmentLen',
+  'wsPingInterval',
+  'wsPongTimeout',
+  'wsInactivityTimeout',
+  'wsRequestTimeout',
+  'wsIgnoreEncodingErrors',
+  'wsPerMessageDeflate',
+  'wsAllowedOrigins',
+  'wsCloseCb',
 ] satisfies (keyof HttpdUri)[]);
 
 /** @throws EspError ESP_ERR_INVALID_ARG */
@@ -95,5 +111,6 @@ export function checkUri(given: HttpdUri): Route {
     subprotocols: [...subprotocols],
     wsPreHandshakeCb: given.wsPreHandshakeCb,
     wsPostHandshakeCb: given.wsPostHandshakeCb,
+    ws: checkWsOptions(given, uri),
   };
 }

@@ -3,7 +3,7 @@
  */
 import type { HttpdConfig } from '../config.js';
 import { describeThrown, ESP_ERR_HTTPD_TASK, ESP_ERR_INVALID_STATE, ESP_OK, EspError, invalidArg } from '../err.js';
-import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
+import { checkClose, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
 import {
   HTTPD_WS_CLIENT_HTTP,
   HTTPD_WS_CLIENT_INVALID,
@@ -11,18 +11,20 @@ import {
   type HttpdWsFrame,
   payloadOf,
 } from '../httpd_ws/frame_type.js';
+import { broadcastOf } from '../httpd_ws/send.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import type { Listener, Port } from '../port/port.js';
-import { free, getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
+import { getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
 import type { Clock } from '../sess/deadlines.js';
 import { HTTPD_SOCK_ERR_TIMEOUT } from '../sess/overrides.js';
-import type { FreeCtxFn, Sess } from '../sess/sess.js';
+import type { FreeCtxFn } from '../sess/protocol.js';
 import { HttpConn } from './conn.js';
 import { type ErrHandler, HttpdCore } from './core.js';
 import type { HttpdEvents } from './events.js';
 import { type HttpdErrCode, isErrCode } from './http_err.js';
 import { isMethod } from './methods.js';
 import { checkUri, type HttpdUri } from './route.js';
+import { shutDown } from './shut_down.js';
 import { type WorkFn, WorkQueue } from './work_queue.js';
 
 /** Called once when an asynchronous send has ended (`transfer_complete_cb`); `err` is ESP_OK or an error's number. */
@@ -336,6 +338,49 @@ export class HttpdServer {
     });
   }
 
+  /**
+   * Sends a message to all open WebSockets, or to those that `filter` picks: it is made into bytes once, and queued as
+   * it is everywhere. Waits for nobody: `sessGetTxPending` and the event `drain` tell who is slow.
+   *
+   * @param frame a whole message, or a Ping or Pong
+   * @param filter is given the fd of each WebSocket and the `uri` of its handler; one that throws ends the broadcast
+   * @returns how many have taken it; not those that are closing, or have `maxTxPending` bytes to read (`txOverflow` then
+   *   says whether they are closed)
+   * @throws EspError ESP_ERR_INVALID_ARG
+   */
+  wsBroadcast(frame: HttpdWsFrame, filter?: (fd: number, uri: string) => boolean): number {
+    checkFunction(filter, 'the filter');
+    const message = broadcastOf(frame);
+    let taken = 0;
+    for (const { fd, protocol } of this.core.sessions) {
+      if (!(protocol instanceof WsConn) || (filter !== undefined && !filter(fd, protocol.uri))) continue;
+      if (protocol.sendToMany(message)) taken += 1;
+    }
+    return taken;
+  }
+
+  /**
+   * Closes a WebSocket (`httpd_ws_close_session`): sends a Close frame behind what is queued and waits for the peer's, in
+   * all no longer than `recvWaitTimeout`. One that is closing already is left as it is.
+   *
+   * @param code 1000 to 1014 without 1004, 1005 and 1006, or 3000 to 4999 (RFC 6455 section 7.4); default 1000
+   * @param reason up to 123 bytes of UTF-8
+   * @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_NOT_FOUND, ESP_ERR_INVALID_STATE if the session is no WebSocket
+   */
+  wsClose(fd: number, code: number = WS_CLOSE_NORMAL, reason = ''): void {
+    checkClose(code, reason);
+    this.webSocket(fd).close(code, reason);
+  }
+
+  /**
+   * Bytes queued for a session that the system has not taken; at `maxTxPending` nothing more is.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessGetTxPending(fd: number): number {
+    return this.core.session(fd).tx.pending;
+  }
+
   /** What an fd stands for (`httpd_ws_get_fd_info`): `HTTPD_WS_CLIENT_INVALID`, `_HTTP` or `_WEBSOCKET`. */
   wsGetFdInfo(fd: number): number {
     const sess = this.core.find(fd);
@@ -374,31 +419,8 @@ export class HttpdServer {
   }
 
   private async shutDown(graceMs: number): Promise<void> {
-    const { core, listener } = this;
-    core.stopping = true;
-    await listener?.close();
-    const empty = new Promise<void>(resolve => {
-      core.onEmpty = resolve;
-    });
-    const timeUp = core.clock.after(graceMs, () => {
-      for (const sess of [...core.sessions]) sess.end('the server stops', 'reset');
-    });
-    for (const sess of [...core.sessions]) this.sayGoodbye(sess);
-    if (core.sessions.size > 0) await empty;
-    timeUp();
-    core.deadlines.disarm();
+    await shutDown(this.core, this.listener, graceMs);
     this.listener = undefined;
-    const { globalUserCtx, globalUserCtxFreeFn, globalTransportCtx, globalTransportCtxFreeFn } = core.config;
-    free(globalUserCtx, globalUserCtxFreeFn, core.onFreeFailure);
-    free(globalTransportCtx, globalTransportCtxFreeFn, core.onFreeFailure);
-    core.logs.httpd.debug('httpd_stop: server stopped');
-    core.events.emit('stop');
-  }
-
-  private sayGoodbye(sess: Sess): void {
-    const { protocol } = sess;
-    if (protocol instanceof WsConn) protocol.close(WS_CLOSE_GOING_AWAY);
-    else if (protocol instanceof HttpConn) protocol.closeSoon('the server stops', false);
   }
 }
 

@@ -3,12 +3,17 @@
  */
 import { ESP_ERR_INVALID_STATE, ESP_ERR_NO_MEM, EspError } from '../err.js';
 import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
-import { HTTPD_WS_TYPE_CLOSE, type HttpdWsFrame } from '../httpd_ws/frame_type.js';
-import { acceptKey, checkHandshake, keyWithGuid, type Refused, UPGRADE_REQUIRED } from '../httpd_ws/handshake.js';
-import { encodeFrame } from '../httpd_ws/send.js';
+import { HTTPD_WS_TYPE_CLOSE, type HttpdWsFrame, payloadOf } from '../httpd_ws/frame_type.js';
+import {
+  type Accepted,
+  acceptKey,
+  checkHandshake,
+  keyWithGuid,
+  type Refused,
+  UPGRADE_REQUIRED,
+} from '../httpd_ws/handshake.js';
+import { originAllowed } from '../httpd_ws/options.js';
 import { WsConn, type WsHost } from '../httpd_ws/ws_conn.js';
-import { lendCtx, returnCtx } from '../sess/ctx.js';
-import type { Sess } from '../sess/sess.js';
 import type { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
 import { findHeader, joinHeaders } from './headers.js';
@@ -18,90 +23,154 @@ import type { RequestHead } from './parse.js';
 import type { HttpdReq } from './req.js';
 import type { WsOps } from './req_owner.js';
 import type { Route } from './route.js';
+import { type RouteWs, routeWs } from './ws_host.js';
+
+const FULL: Refused = {
+  status: '503 Service Unavailable',
+  headers: [['Retry-After', '5']],
+  message: 'This address has as many WebSockets as it takes. Try again soon.',
+};
+const ORIGIN_REFUSED: Refused = {
+  status: '403 Forbidden',
+  headers: [],
+  message: 'Pages of this origin may not connect here.',
+};
+/** What a frame that waits for the 101 costs beside its payload. */
+const FRAME_COST = 128;
 
 /** A request for a WebSocket URI has come: upgrades it, or refuses. */
 export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head: RequestHead, req: HttpdReq): void {
-  const outcome = checkRequest(head, route);
-  if ('status' in outcome) return refuse(conn, req, outcome);
-  const early = new EarlyFrames(core.config.maxTxPending);
-  req.attachWs(early);
+  const host = routeWs(core, route);
+  let accepted: Accepted | undefined;
+  // as a handler: what an application's wsAllowedOrigins throws is answered like what a handler throws
+  const check = (): void => {
+    const outcome = host.full ? FULL : checkRequest(head, route);
+    if ('status' in outcome) refuse(req, outcome);
+    else accepted = outcome;
+  };
+  conn.invoke(req, check, {
+    go: () => new Upgrade(conn, core, route, host, head, accepted as Accepted).begin(),
+    refusal: HTTPD_500_INTERNAL_SERVER_ERROR,
+  });
+}
 
-  const switchProtocols = (): void => {
-    const { logs } = core;
+/** What happens between a handshake that is right and the 101. */
+class Upgrade {
+  private readonly early: EarlyFrames;
+
+  constructor(
+    private readonly conn: HttpConn,
+    private readonly core: HttpdCore,
+    private readonly route: Route,
+    private readonly host: RouteWs,
+    private readonly head: RequestHead,
+    private readonly accepted: Accepted,
+  ) {
+    this.early = new EarlyFrames(core.config.maxTxPending);
+  }
+
+  begin(): void {
+    const req = this.conn.current as HttpdReq;
+    const { wsPreHandshakeCb } = this.route;
+    req.attachWs(this.early);
+    if (wsPreHandshakeCb === undefined) return this.callHandler();
+    this.conn.invoke(req, wsPreHandshakeCb, { go: () => this.callHandler(), refusal: HTTPD_403_FORBIDDEN });
+  }
+
+  private callHandler(): void {
+    const req = this.conn.current as HttpdReq;
+    const { handler, handleWsHandshake } = this.route;
+    if (!handleWsHandshake) return this.switchProtocols();
+    this.conn.invoke(req, handler, {
+      go: () => this.switchProtocols(),
+      refusal: HTTPD_500_INTERNAL_SERVER_ERROR,
+    });
+  }
+
+  private switchProtocols(): void {
+    const { conn, core, host, route } = this;
     const { sess } = conn;
-    if (logs.ws.debugOn) {
-      const key = findHeader(head.headers, 'sec-websocket-key') ?? '';
-      logs.uri.debug(`httpd_uri: Responding WS handshake to sock ${sess.fd}`);
-      logs.ws.debug(`httpd_ws_respond_server_handshake: Server key before encoding: ${keyWithGuid(key)}`);
-      logs.ws.debug(`httpd_ws_respond_server_handshake: Generated server key: ${acceptKey(key)}`);
-    }
-    const served = conn.current as HttpdReq;
-    const protocol = outcome.protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${outcome.protocol}\r\n`;
-    conn.resp.switchProtocols(
-      `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${outcome.accept}\r\n${protocol}`,
-    );
+    const req = conn.current as HttpdReq;
+    // others may have come while the application decided
+    if (host.full) return conn.invoke(req, () => refuse(req, FULL));
+    this.log();
+    const { accept, protocol, deflate } = this.accepted;
+    let fields = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
+    if (protocol !== undefined) fields += `Sec-WebSocket-Protocol: ${protocol}\r\n`;
+    if (deflate !== undefined) fields += `Sec-WebSocket-Extensions: ${deflate.header}\r\n`;
+    conn.resp.switchProtocols(fields);
     // a listener for 'headersSent' may have ended the session
     if (!sess.open) return conn.abandon();
-    const ws = new WsConn(sess, served, wsHostOf(core, route));
-    sess.protocol = ws;
     const leaving = conn.handOver();
-    served.detachHttp(HTTPD_WS_FRAME, route.uri);
-    served.attachWs(ws);
-    early.hand(sess, ws);
+    const ws = new WsConn(sess, req, host as WsHost, host.open(deflate?.params));
+    sess.protocol = ws;
+    req.detachHttp(HTTPD_WS_FRAME, route.uri);
+    req.attachWs(ws);
     core.story.done();
     const { wsPostHandshakeCb } = route;
-    if (wsPostHandshakeCb !== undefined) ws.call(() => wsPostHandshakeCb(served));
+    if (wsPostHandshakeCb !== undefined || !this.early.empty) {
+      ws.call(() => {
+        this.early.hand(ws);
+        return wsPostHandshakeCb?.(req);
+      });
+    }
     // somebody has asked for the session's end meanwhile
     if (leaving) ws.close(core.stopping ? WS_CLOSE_GOING_AWAY : WS_CLOSE_NORMAL);
     sess.pump();
-  };
-  const callHandler = (): void => {
-    const served = conn.current as HttpdReq;
-    if (!route.handleWsHandshake) return switchProtocols();
-    conn.invoke(served, route.handler, { go: switchProtocols, refusal: HTTPD_500_INTERNAL_SERVER_ERROR });
-  };
-  if (route.wsPreHandshakeCb === undefined) callHandler();
-  else conn.invoke(req, route.wsPreHandshakeCb, { go: callHandler, refusal: HTTPD_403_FORBIDDEN });
+  }
+
+  private log(): void {
+    const { logs } = this.core;
+    if (!logs.ws.debugOn) return;
+    const key = findHeader(this.head.headers, 'sec-websocket-key') ?? '';
+    logs.uri.debug(`httpd_uri: Responding WS handshake to sock ${this.conn.sess.fd}`);
+    logs.ws.debug(`httpd_ws_respond_server_handshake: Server key before encoding: ${keyWithGuid(key)}`);
+    logs.ws.debug(`httpd_ws_respond_server_handshake: Generated server key: ${acceptKey(key)}`);
+  }
 }
 
-function checkRequest(head: RequestHead, route: Route): ReturnType<typeof checkHandshake> {
+function checkRequest(head: RequestHead, { subprotocols, ws }: Route): Accepted | Refused {
   // RFC 6455 section 4.2.1: HTTP/1.1 or higher; and a body would be taken for frames
   if (!head.upgrade || head.http10) return UPGRADE_REQUIRED;
   if (head.hasBody) return { status: '400 Bad Request', headers: [], message: 'A WebSocket handshake has no body.' };
   const field = (name: string) => joinHeaders(head.headers, name);
+  if (!originAllowed(ws, field('origin'), field('host'))) return ORIGIN_REFUSED;
   return checkHandshake(
     {
       upgrade: field('upgrade'),
       key: field('sec-websocket-key'),
       version: field('sec-websocket-version'),
       protocol: field('sec-websocket-protocol'),
+      extensions: field('sec-websocket-extensions'),
     },
-    route.subprotocols,
+    subprotocols,
+    ws.deflate,
   );
 }
 
-function refuse(conn: HttpConn, req: HttpdReq, { status, headers, message }: Refused): void {
-  conn.invoke(req, () => {
-    for (const [name, value] of headers) req.respSetHdr(name, value);
-    void req.respSendCustomErr(status, message);
-  });
+function refuse(req: HttpdReq, { status, headers, message }: Refused): void {
+  for (const [name, value] of headers) req.respSetHdr(name, value);
+  void req.respSendCustomErr(status, message);
 }
 
 /** Frames that are sent before the 101 is: they leave right behind it. */
 class EarlyFrames implements WsOps {
-  private readonly frames: Buffer[] = [];
+  private readonly frames: HttpdWsFrame[] = [];
   private bytes = 0;
   private closed = false;
   private ws: WsConn | undefined;
 
   constructor(private readonly max: number) {}
 
+  get empty(): boolean {
+    return this.frames.length === 0;
+  }
+
   /** The 101 is out. */
-  hand(sess: Sess, ws: WsConn): void {
-    for (const frame of this.frames) sess.tx.write(frame);
-    this.frames.length = 0;
+  hand(ws: WsConn): void {
     this.ws = ws;
-    if (this.closed) ws.closeIsOut();
+    for (const frame of this.frames) void ws.sendFrame(frame);
+    this.frames.length = 0;
   }
 
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
@@ -112,13 +181,13 @@ class EarlyFrames implements WsOps {
         'a Close frame has gone; nothing may follow it (RFC 6455 section 5.5.1)',
       );
     }
-    const frame = encodeFrame(pkt);
-    if (this.bytes + frame.length > this.max) {
+    const payload = Buffer.from(payloadOf(pkt) as Uint8Array);
+    if (this.bytes + payload.length > this.max) {
       throw new EspError(ESP_ERR_NO_MEM, `more than ${this.max} bytes (maxTxPending) before the handshake has ended`);
     }
-    this.bytes += frame.length;
+    this.bytes += payload.length + FRAME_COST;
     this.closed = pkt.type === HTTPD_WS_TYPE_CLOSE;
-    this.frames.push(frame);
+    this.frames.push({ ...pkt, payload, len: 0 });
     return Promise.resolve();
   }
 
@@ -129,33 +198,4 @@ class EarlyFrames implements WsOps {
   recvFramePart(): Promise<void> {
     return this.recvFrame();
   }
-}
-
-/** What the WebSockets of each URI handler share. */
-const hosts = new WeakMap<Route, WsHost<HttpdReq>>();
-
-function wsHostOf(core: HttpdCore, route: Route): WsHost {
-  let host = hosts.get(route);
-  if (host === undefined) {
-    host = {
-      log: core.logs.ws,
-      recvWaitMs: core.recvWaitMs,
-      wantsControlFrames: route.handleWsControlFrames,
-      callHandler(sess, req) {
-        lendCtx(sess, req);
-        return route.handler(req);
-      },
-      onHandlerDone(sess, req) {
-        returnCtx(sess, req, core.onFreeFailure);
-        core.story.done();
-      },
-      onFrame(sess, firstByte, len) {
-        core.events.emitData('data', sess.fd, len);
-        core.story.frame(sess.fd, firstByte, len);
-      },
-      onSentData: (sess, len) => core.events.emitData('sentData', sess.fd, len),
-    };
-    hosts.set(route, host);
-  }
-  return host as WsHost;
 }

@@ -2,6 +2,7 @@
  * Close codes, and the ways in which a peer can break RFC 6455, each with the code that it ends with.
  */
 import { isUtf8 } from 'node:buffer';
+import { invalidArg } from '../err.js';
 
 /** The connection has done what it was for (RFC 6455 section 7.4.1). */
 export const WS_CLOSE_NORMAL = 1000;
@@ -14,6 +15,12 @@ export const WS_CLOSE_INVALID_PAYLOAD = 1007;
 export const WS_CLOSE_POLICY_VIOLATION = 1008;
 export const WS_CLOSE_TOO_BIG = 1009;
 export const WS_CLOSE_INTERNAL_ERROR = 1011;
+/** The server has no room now (IANA's registry of close codes). */
+export const WS_CLOSE_TRY_AGAIN_LATER = 1013;
+/** Never on the wire: the connection ended without a Close frame of the peer. */
+export const WS_CLOSE_ABNORMAL = 1006;
+/** The longest reason: what a control frame has room for behind the code. */
+export const REASON_MAX = 123;
 
 /** A violation and its close code. */
 export interface Failure {
@@ -52,12 +59,22 @@ export const FAIL = {
   TOO_SLOW: { close: WS_CLOSE_POLICY_VIOLATION, why: 'a frame did not arrive within recvWaitTimeout' },
   HANDLER: { close: WS_CLOSE_INTERNAL_ERROR, why: 'the URI handler failed' },
   TOO_BIG: { close: WS_CLOSE_TOO_BIG, why: 'a frame is longer than the URI handler takes' },
+  FRAME_LENGTH: { close: WS_CLOSE_TOO_BIG, why: 'a frame is longer than wsMaxFrameLen' },
+  MESSAGE_LENGTH: { close: WS_CLOSE_TOO_BIG, why: 'a message is longer than wsMaxMessageLen' },
+  FRAGMENTS: { close: WS_CLOSE_POLICY_VIOLATION, why: 'a message has too many fragments' },
+  NO_MEMORY: { close: WS_CLOSE_TRY_AGAIN_LATER, why: 'incomplete messages fill maxWsPending' },
+  DEFLATE: { close: WS_CLOSE_INVALID_PAYLOAD, why: 'a compressed message is broken (RFC 7692 section 7.2.2)' },
+  STALLED: { close: WS_CLOSE_POLICY_VIOLATION, why: 'a message was begun and not continued' },
+  INACTIVE: { close: WS_CLOSE_POLICY_VIOLATION, why: 'no data for wsInactivityTimeout' },
+  TOO_OLD: { close: WS_CLOSE_POLICY_VIOLATION, why: 'the connection has reached wsRequestTimeout' },
 } as const satisfies Record<string, Failure>;
 
 /** May this code stand in a Close frame (RFC 6455 section 7.4, and the codes that IANA has registered since)? */
 export function isCloseCode(code: number): boolean {
   return (
-    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)
+    Number.isInteger(code) &&
+    ((code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) ||
+      (code >= 3000 && code <= 4999))
   );
 }
 
@@ -78,11 +95,26 @@ export function parseClose(payload: Buffer): CloseInfo | Failure {
   return isUtf8(reason) ? { code, reason: reason.toString() } : FAIL.CLOSE_UTF8;
 }
 
-/** The payload of a Close frame. A reason longer than 123 bytes is cut at a character. */
+/**
+ * May an application close with this?
+ *
+ * @throws EspError ESP_ERR_INVALID_ARG
+ */
+export function checkClose(code: number, reason: string): void {
+  if (!isCloseCode(code)) {
+    invalidArg(`${String(code)} is no close code: 1000 to 1014 without 1004, 1005 and 1006, or 3000 to 4999`);
+  }
+  if (typeof reason !== 'string') invalidArg('the reason of a Close frame must be a string');
+  const len = Buffer.byteLength(reason);
+  if (len > REASON_MAX)
+    invalidArg(`the reason has ${len} bytes of UTF-8, and a Close frame has room for ${REASON_MAX}`);
+}
+
+/** The payload of a Close frame. A reason that is too long is cut at a character. */
 export function closePayload(code: number, reason = ''): Buffer {
   let text = Buffer.from(reason);
-  if (text.length > 123) {
-    let end = 123;
+  if (text.length > REASON_MAX) {
+    let end = REASON_MAX;
     while (((text[end] ?? 0) & 0xc0) === 0x80) end -= 1;
     text = text.subarray(0, end);
   }

@@ -2,13 +2,21 @@
  * Frame headers from and to bytes (RFC 6455 section 5.2). Pure.
  */
 import { FAIL, type Failure } from './close.js';
-import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE, isWsType } from './frame_type.js';
+import {
+  HTTPD_WS_TYPE_BINARY,
+  HTTPD_WS_TYPE_CLOSE,
+  HTTPD_WS_TYPE_CONTINUE,
+  HTTPD_WS_TYPE_TEXT,
+  isWsType,
+} from './frame_type.js';
 
 /** The longest header: 2 bytes, a 64-bit length, a masking key. */
 export const HEADER_MAX = 14;
 
 const FIN = 0x80;
 const RSV = 0x70;
+/** The first frame of a compressed message has it (RFC 7692 section 6). */
+export const RSV1 = 0x40;
 const OPCODE = 0x0f;
 const MASK = 0x80;
 const LENGTH = 0x7f;
@@ -16,6 +24,8 @@ const LENGTH = 0x7f;
 /** A frame's header. One object serves a connection for all its frames. */
 export class FrameHeader {
   fin = false;
+  /** Does it begin a compressed message? */
+  rsv1 = false;
   opcode = 0;
   /** Length of the payload. */
   len = 0;
@@ -29,13 +39,17 @@ export class FrameHeader {
    *
    * @param masked must the frame be masked (from a client), or must it not (from a server)?
    * @param inMessage has a fragmented message begun and not ended?
+   * @param deflate has permessage-deflate been agreed on?
    * @returns true: read; false: more bytes are needed; else the violation, found at the earliest byte that shows it
    */
-  read(buf: Buffer, from: number, to: number, masked: boolean, inMessage: boolean): boolean | Failure {
+  read(buf: Buffer, from: number, to: number, masked: boolean, inMessage: boolean, deflate = false): boolean | Failure {
     if (to === from) return false;
     const first = buf[from] as number;
     const opcode = first & OPCODE;
-    if ((first & RSV) !== 0) return FAIL.RSV;
+    if ((first & RSV) !== 0) {
+      const begins = opcode === HTTPD_WS_TYPE_TEXT || opcode === HTTPD_WS_TYPE_BINARY;
+      if (!deflate || !begins || (first & RSV) !== RSV1) return FAIL.RSV;
+    }
     if (!isWsType(opcode)) return FAIL.OPCODE;
     if (opcode >= HTTPD_WS_TYPE_CLOSE) {
       if ((first & FIN) === 0) return FAIL.CONTROL_FRAGMENTED;
@@ -70,6 +84,7 @@ export class FrameHeader {
       size += 4;
     }
     this.fin = (first & FIN) !== 0;
+    this.rsv1 = (first & RSV1) !== 0;
     this.opcode = opcode;
     this.len = len;
     this.size = size;
@@ -80,6 +95,7 @@ export class FrameHeader {
 /**
  * Writes the header of an unmasked frame.
  *
+ * @param opcode with `RSV1` for the first frame of a compressed message
  * @returns the offset behind it
  */
 export function writeHeader(buf: Buffer, at: number, fin: boolean, opcode: number, len: number): number {

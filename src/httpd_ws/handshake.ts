@@ -2,6 +2,8 @@
  * The server's side of the opening handshake (RFC 6455 section 4.2). Pure.
  */
 import { createHash } from 'node:crypto';
+import { acceptDeflate, type DeflateAnswer, parseExtensions } from './extension.js';
+import type { WsDeflateSettings } from './options.js';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const VERSION = '13';
@@ -15,6 +17,7 @@ export interface HandshakeFields {
   readonly key: string | undefined;
   readonly version: string | undefined;
   readonly protocol: string | undefined;
+  readonly extensions: string | undefined;
 }
 
 /** The handshake may go on. */
@@ -23,6 +26,8 @@ export interface Accepted {
   readonly accept: string;
   /** The subprotocol chosen. */
   readonly protocol: string | undefined;
+  /** permessage-deflate, if it has been agreed on. */
+  readonly deflate: DeflateAnswer | undefined;
 }
 
 /** It may not. */
@@ -63,11 +68,16 @@ export function keyWithGuid(key: string): string {
 }
 
 /**
- * Checks a client's handshake and chooses a subprotocol.
+ * Checks a client's handshake, chooses a subprotocol, and agrees on permessage-deflate.
  *
  * @param supported subprotocols of the URI handler, the preferred one first
+ * @param deflate undefined without compression
  */
-export function checkHandshake(fields: HandshakeFields, supported: readonly string[]): Accepted | Refused {
+export function checkHandshake(
+  fields: HandshakeFields,
+  supported: readonly string[],
+  deflate?: WsDeflateSettings,
+): Accepted | Refused {
   const { key, version } = fields;
   if (!elements(fields.upgrade ?? '').some(name => name.toLowerCase() === 'websocket')) return UPGRADE_REQUIRED;
   if (version === undefined) return badRequest('The Sec-WebSocket-Version header is missing.');
@@ -82,7 +92,13 @@ export function checkHandshake(fields: HandshakeFields, supported: readonly stri
   if (!KEY.test(key)) return badRequest('The Sec-WebSocket-Key header is not the base64 of 16 bytes.');
   const offered = parseProtocols(fields.protocol);
   if (offered === undefined) return badRequest('The Sec-WebSocket-Protocol header is not a list of distinct tokens.');
-  return { accept: acceptKey(key), protocol: supported.find(name => offered.has(name)) };
+  const extensions = fields.extensions === undefined ? [] : parseExtensions(fields.extensions);
+  if (extensions === undefined) return badRequest('The Sec-WebSocket-Extensions header is malformed.');
+  return {
+    accept: acceptKey(key),
+    protocol: supported.find(name => offered.has(name)),
+    deflate: deflate && acceptDeflate(extensions, deflate),
+  };
 }
 
 /** Without the SP and HTAB around it (OWS of RFC 9110 section 5.6.3). */

@@ -1,8 +1,9 @@
 /**
- * Frames from bytes: headers read, payloads unmasked and checked. Knows no socket, timer or handler.
+ * Frames from bytes: headers read, limits kept, payloads unmasked and checked. Knows no socket, timer or handler.
  *
  * A short frame is collected whole. As long as it came in one piece its payload stays in the input, at its first byte,
- * until `release()`. Of a long frame only the header is awaited; its payload is then moved on as it arrives.
+ * until `release()`. Of a long frame, and of a part of a message that is to be joined, only the header is awaited; its
+ * payload is then moved on as it arrives.
  */
 import type { Input } from '../sess/input.js';
 import { FAIL, type Failure } from './close.js';
@@ -17,7 +18,16 @@ export const RECV_MORE = 0;
 export const RECV_WHOLE = 1;
 /** The header of a long frame is complete: `feed()` moves its payload. */
 export const RECV_LONG = 2;
+/** The header of a frame whose message is to be joined is complete: `feed()` moves its payload. */
+export const RECV_PART = 3;
 
+/**
+ * A frame of up to so many bytes is received and checked before the handler is called, so that a handler waits for
+ * nobody. A longer one is handed over as it arrives, straight into the handler's buffer.
+ */
+export const WHOLE_MAX = 16 * 1024;
+/** Frames of one message. */
+export const FRAGMENTS_MAX = 131_072;
 /** Up to this length a loop copies faster than a view. */
 const LOOP_MAX = 48;
 
@@ -30,33 +40,43 @@ const OUT = 2;
 /** Drops the rest of a payload that nobody wants. */
 const DROP = 3;
 
-/** So many receivers that nobody needs are kept. */
-const POOL_MAX = 1000;
-
 const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** What is received on a connection. */
+export interface RecvRules {
+  /** Join messages of several frames? */
+  readonly messageMode: boolean;
+  readonly maxFrameLen: number;
+  /** Of a message's frames together; of a compressed one, as it comes and inflated. */
+  readonly maxMessageLen: number;
+  readonly maxPacketLen: number;
+  readonly checkUtf8: boolean;
+}
 
 export class FrameReceiver {
   /** Header of the frame that `next()` has found. */
   readonly header = new FrameHeader();
+  /** Is the message that the frame belongs to compressed? */
+  compressed = false;
   private state = HEADER;
   /** Bytes of the payload that have been taken from the input. */
   private taken = 0;
   /** Has a fragmented message begun and not ended? */
   private inMessage = false;
+  /** Frames of the message so far. */
+  fragments = 0;
+  /** Their length. */
+  private messageLen = 0;
   /** Is the message text, to be checked as it comes? */
   private checked = false;
   private utf8: Utf8Check | undefined;
-  /** The payload of a short frame that came in pieces. */
+  /** Is the frame one that is collected? */
+  private whole = false;
+  /** Its payload, if it came in pieces. */
   private pieces: Buffer | undefined;
 
-  /**
-   * @param masked must frames be masked (from a client), or must they not?
-   * @param wholeMax a longer frame is long
-   */
-  constructor(
-    private readonly masked: boolean,
-    private readonly wholeMax: number,
-  ) {}
+  /** @param masked must frames be masked (from a client), or must they not? */
+  constructor(private readonly masked: boolean) {}
 
   /** Has a part of a frame's payload still to come? */
   get inFrame(): boolean {
@@ -68,17 +88,32 @@ export class FrameReceiver {
     return this.state === HEADER && !this.inMessage;
   }
 
-  /** Looks for the next frame. @returns RECV_MORE, RECV_WHOLE, RECV_LONG, or what the peer did wrong */
-  next(input: Input): number | Failure {
+  /** Has all of the frame's payload been taken? */
+  get frameDone(): boolean {
+    return this.taken === this.header.len;
+  }
+
+  /**
+   * Looks for the next frame.
+   *
+   * @param deflate has permessage-deflate been agreed on?
+   * @returns RECV_MORE, RECV_WHOLE, RECV_LONG, RECV_PART, or what the peer did wrong
+   */
+  next(input: Input, rules: RecvRules, deflate: boolean): number | Failure {
     if (this.state === DROP && !this.drop(input)) return RECV_MORE;
     if (this.state === HEADER) {
       const { header } = this;
-      const read = header.read(input.buf, input.from, input.to, this.masked, this.inMessage);
+      const read = header.read(input.buf, input.from, input.to, this.masked, this.inMessage, deflate);
       if (read === false) return RECV_MORE;
       if (read !== true) return read;
+      const failure = this.begin(header, rules);
+      if (failure !== undefined) return failure;
       input.from += header.size;
-      this.begin(header);
-      if (header.len > this.wholeMax) {
+      if (this.isPart(header, rules)) {
+        this.state = OUT;
+        return RECV_PART;
+      }
+      if (header.len > WHOLE_MAX) {
         this.state = OUT;
         return RECV_LONG;
       }
@@ -107,15 +142,16 @@ export class FrameReceiver {
     else for (let i = 0; i < n; i++) target[i] = source[from + i] as number;
   }
 
-  /** Moves up to `max` bytes of a long frame's payload to `target[at, …)`. @returns how many, or what is wrong with them */
-  feed(input: Input, target: Buffer, at: number, max: number): number | Failure {
-    const { buf, from } = input;
-    const n = Math.min(input.to - from, max);
+  /**
+   * Takes up to `max` bytes of the payload out of the input; they lie in its buffer just before `input.from`.
+   *
+   * @returns how many, or what is wrong with them
+   */
+  feed(input: Input, max: number): number | Failure {
+    const n = Math.min(input.to - input.from, this.header.len - this.taken, max);
+    const failure = this.accept(input.buf, input.from, n);
     input.from += n;
-    const failure = this.accept(buf, from, n);
-    if (failure !== undefined) return failure;
-    buf.copy(target, at, from, from + n);
-    return n;
+    return failure ?? n;
   }
 
   /** The frame is done with, whether all of it was wanted or not. */
@@ -126,21 +162,40 @@ export class FrameReceiver {
       this.state = DROP;
       return;
     }
-    if (len <= this.wholeMax && this.pieces === undefined) input.skip(len);
+    // a short frame that came in one piece still lies in the input
+    if (this.whole && this.pieces === undefined) input.skip(len);
     this.pieces = undefined;
+    this.whole = false;
     this.state = HEADER;
   }
 
-  private begin({ opcode, fin }: FrameHeader): void {
+  private begin({ opcode, fin, rsv1, len }: FrameHeader, rules: RecvRules): Failure | undefined {
     this.taken = 0;
-    if (opcode >= HTTPD_WS_TYPE_CLOSE) return;
-    this.inMessage = !fin;
-    if (opcode === HTTPD_WS_TYPE_CONTINUE) return;
-    this.checked = opcode === HTTPD_WS_TYPE_TEXT;
-    if (this.checked) {
-      this.utf8 ??= new Utf8Check();
-      this.utf8.end();
+    if (opcode >= HTTPD_WS_TYPE_CLOSE) return undefined;
+    if (len > rules.maxFrameLen) return FAIL.FRAME_LENGTH;
+    if (opcode !== HTTPD_WS_TYPE_CONTINUE) {
+      this.fragments = this.messageLen = 0;
+      this.compressed = rsv1;
+      // compressed text is checked when it has been inflated
+      this.checked = opcode === HTTPD_WS_TYPE_TEXT && rules.checkUtf8 && !rsv1;
+      if (this.checked) {
+        this.utf8 ??= new Utf8Check();
+        this.utf8.end();
+      }
     }
+    this.inMessage = !fin;
+    this.fragments += 1;
+    this.messageLen += len;
+    if (this.messageLen > rules.maxMessageLen) return FAIL.MESSAGE_LENGTH;
+    return this.fragments > FRAGMENTS_MAX ? FAIL.FRAGMENTS : undefined;
+  }
+
+  /** Does the frame belong to a message that is to be joined? */
+  private isPart({ opcode, fin, len }: FrameHeader, rules: RecvRules): boolean {
+    if (opcode >= HTTPD_WS_TYPE_CLOSE) return false;
+    if (this.compressed) return true;
+    if (!rules.messageMode) return false;
+    return !fin || opcode === HTTPD_WS_TYPE_CONTINUE || len > WHOLE_MAX || len > rules.maxPacketLen;
   }
 
   private collect(input: Input): number | Failure {
@@ -158,6 +213,7 @@ export class FrameReceiver {
     if (failure !== undefined) return failure;
     if (this.taken < len) return RECV_MORE;
     this.state = OUT;
+    this.whole = true;
     return RECV_WHOLE;
   }
 
@@ -179,25 +235,5 @@ export class FrameReceiver {
     if (this.taken < this.header.len) return false;
     this.state = HEADER;
     return true;
-  }
-}
-
-/** Receivers for those connections on which something arrives; idle ones hold none. */
-export class ReceiverPool {
-  private readonly free: FrameReceiver[] = [];
-
-  /** As `FrameReceiver` has them. */
-  constructor(
-    private readonly masked: boolean,
-    private readonly wholeMax: number,
-  ) {}
-
-  take(): FrameReceiver {
-    return this.free.pop() ?? new FrameReceiver(this.masked, this.wholeMax);
-  }
-
-  /** @param receiver is `idle` */
-  give(receiver: FrameReceiver): void {
-    if (this.free.length < POOL_MAX) this.free.push(receiver);
   }
 }

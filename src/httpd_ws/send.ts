@@ -1,18 +1,37 @@
-/** Frames into a session's transmit queue. */
-import { RESERVE_MAX, type TxQueue } from '../sess/tx.js';
-import { writeHeader } from './frame.js';
-import { HTTPD_WS_TYPE_CLOSE, type HttpdWsFrame, payloadOf } from './frame_type.js';
+/** Messages into a session's transmit queue: compressed, cut into frames, or as bytes for many. */
+import { invalidArg } from '../err.js';
+import { RESERVE_MAX } from '../sess/tx.js';
+import type { WsCodec } from './deflate.js';
+import { RSV1, writeHeader } from './frame.js';
+import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE, type HttpdWsFrame, payloadOf } from './frame_type.js';
 
 /** The longest header of an unmasked frame. */
 const HEADER_ROOM = 10;
+
+/** Where frames are written to: a session's transmit queue, or memory. */
+export interface FrameSink {
+  /** Where `reserve` made room. */
+  readonly buf: Buffer;
+  /** Makes room for `n` bytes, up to `RESERVE_MAX`. @returns where in `buf` */
+  reserve(n: number): number;
+  /** `n` bytes have been written there. */
+  commit(n: number): void;
+  /** Adds bytes that are somewhere else. */
+  write(bytes: Uint8Array): void;
+}
 
 /** FIN of a frame that an application sends: only a frame marked as fragmented may lack it. */
 export function isFinal(frame: HttpdWsFrame): boolean {
   return !frame.fragmented || frame.final || frame.type >= HTTPD_WS_TYPE_CLOSE;
 }
 
-/** Queues one frame. The payload is copied, or sent before this returns. */
-export function writeFrame(tx: TxQueue, fin: boolean, opcode: number, payload: Uint8Array | string): void {
+/**
+ * Queues one frame. The payload is copied, or sent before this returns.
+ *
+ * @param opcode perhaps with `RSV1`
+ * @returns length of the payload
+ */
+export function writeFrame(tx: FrameSink, fin: boolean, opcode: number, payload: Uint8Array | string): number {
   const len = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length;
   const large = HEADER_ROOM + len > RESERVE_MAX;
   const at = tx.reserve(large ? HEADER_ROOM : HEADER_ROOM + len);
@@ -21,18 +40,115 @@ export function writeFrame(tx: TxQueue, fin: boolean, opcode: number, payload: U
   if (large) {
     tx.commit(end - at);
     tx.write(typeof payload === 'string' ? Buffer.from(payload) : payload);
-    return;
+    return len;
   }
   if (typeof payload === 'string') buf.write(payload, end);
   else buf.set(payload, end);
   tx.commit(end + len - at);
+  return len;
 }
 
-/** One frame as bytes of its own, for a connection that can't send yet. */
-export function encodeFrame(frame: HttpdWsFrame): Buffer {
-  const payload = Buffer.from(payloadOf(frame) as Uint8Array);
-  const bytes = Buffer.allocUnsafe(HEADER_ROOM + payload.length);
-  const end = writeHeader(bytes, 0, isFinal(frame), frame.type, payload.length);
-  payload.copy(bytes, end);
-  return bytes.subarray(0, end + payload.length);
+/** Queues a whole message as `codec` has it. @returns length of the payload */
+export function writeMessage(tx: FrameSink, codec: WsCodec, type: number, payload: Uint8Array | string): number {
+  if (type >= HTTPD_WS_TYPE_CLOSE) return writeFrame(tx, true, type, payload);
+  const { deflater } = codec;
+  if (deflater !== undefined) {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    const deflated = deflater.wants(bytes.length) ? deflater.deflate(bytes) : undefined;
+    if (deflated === undefined) return writeFragments(tx, codec, true, type, bytes);
+    writeFragments(tx, codec, true, type | RSV1, deflated);
+    return bytes.length;
+  }
+  return writeFragments(tx, codec, true, type, payload);
+}
+
+/** Queues a frame of the application, in several if it is longer than `codec` allows. @returns length of the payload */
+export function writeFragments(
+  tx: FrameSink,
+  { fragmentLen }: WsCodec,
+  fin: boolean,
+  opcode: number,
+  payload: Uint8Array | string,
+): number {
+  // no character has fewer than one byte, or more than three of them per unit of a string
+  if (payload.length <= fragmentLen && (typeof payload !== 'string' || payload.length * 3 <= fragmentLen)) {
+    return writeFrame(tx, fin, opcode, payload);
+  }
+  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+  for (let at = 0; at === 0 || at < bytes.length; at += fragmentLen) {
+    const last = at + fragmentLen >= bytes.length;
+    writeFrame(tx, fin && last, at === 0 ? opcode : HTTPD_WS_TYPE_CONTINUE, bytes.subarray(at, at + fragmentLen));
+  }
+  return bytes.length;
+}
+
+/** Frames as bytes of their own. */
+export class FrameBytes implements FrameSink {
+  buf: Buffer = Buffer.alloc(0);
+  private readonly parts: Buffer[] = [];
+
+  reserve(n: number): number {
+    this.buf = Buffer.allocUnsafeSlow(n);
+    return 0;
+  }
+
+  commit(n: number): void {
+    this.parts.push(this.buf.subarray(0, n));
+  }
+
+  write(bytes: Uint8Array): void {
+    this.parts.push(Buffer.from(bytes));
+  }
+
+  get bytes(): Buffer {
+    const { parts } = this;
+    return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+  }
+}
+
+/** A message that goes to many connections, or waits: it is made into bytes once for all that have it alike. */
+export class EncodedMessage {
+  private readonly made = new Map<WsCodec, Buffer>();
+
+  constructor(
+    private readonly type: number,
+    private readonly payload: Uint8Array | string,
+  ) {}
+
+  /** Is it a Ping or Pong? */
+  get isControl(): boolean {
+    return this.type >= HTTPD_WS_TYPE_CLOSE;
+  }
+
+  /** Length of the payload. */
+  get len(): number {
+    return typeof this.payload === 'string' ? Buffer.byteLength(this.payload) : this.payload.length;
+  }
+
+  /** Its frames as `codec` has them. They must not be changed. */
+  bytes(codec: WsCodec): Buffer {
+    let bytes = this.made.get(codec);
+    if (bytes === undefined) {
+      const sink = new FrameBytes();
+      writeMessage(sink, codec, this.type, this.payload);
+      bytes = sink.bytes;
+      this.made.set(codec, bytes);
+    }
+    return bytes;
+  }
+}
+
+/**
+ * What is to be sent to many.
+ *
+ * @throws EspError ESP_ERR_INVALID_ARG
+ */
+export function broadcastOf(frame: HttpdWsFrame): EncodedMessage {
+  const payload = payloadOf(frame);
+  const { type } = frame;
+  if (type === HTTPD_WS_TYPE_CLOSE) invalidArg('a Close frame goes to one peer: use wsClose');
+  if (type === HTTPD_WS_TYPE_CONTINUE || (frame.fragmented && type < HTTPD_WS_TYPE_CLOSE)) {
+    invalidArg('a fragment can not be broadcast: send whole messages, and set wsFragmentLen to have them cut');
+  }
+  return new EncodedMessage(type, payload);
 }

@@ -1,6 +1,6 @@
 /**
- * A session after its upgrade: each frame to the URI handler, what it sends to the transmit queue, and the closing
- * handshake.
+ * A session after its upgrade: what it receives to the URI handler, what it sends to the transmit queue, the closing
+ * handshake, and the end of patience.
  */
 import {
   describeThrown,
@@ -14,71 +14,61 @@ import {
 } from '../err.js';
 import type { TagLog } from '../log.js';
 import type { Input } from '../sess/input.js';
-import type { CtxHolder, Protocol, Sess } from '../sess/sess.js';
+import type { CtxHolder, Protocol } from '../sess/protocol.js';
+import type { Sess } from '../sess/sess.js';
 import { isThenable } from '../thenable.js';
-import { closePayload, FAIL, type Failure, parseClose, WS_CLOSE_GOING_AWAY, WS_CLOSE_NO_STATUS } from './close.js';
 import {
-  HTTPD_WS_TYPE_CLOSE,
-  HTTPD_WS_TYPE_CONTINUE,
-  HTTPD_WS_TYPE_PING,
-  HTTPD_WS_TYPE_PONG,
-  type HttpdWsFrame,
-  payloadOf,
-} from './frame_type.js';
-import { type FrameReceiver, RECV_LONG, RECV_MORE, RECV_WHOLE, ReceiverPool } from './recv.js';
-import { isFinal, writeFrame } from './send.js';
-
-/**
- * A frame of up to so many bytes is received and checked before the handler is called, so that a handler waits for
- * nobody. A longer one is handed over as it arrives, straight into the handler's buffer.
- */
-const WHOLE_MAX = 16 * 1024;
+  type CloseInfo,
+  closePayload,
+  FAIL,
+  type Failure,
+  parseClose,
+  WS_CLOSE_ABNORMAL,
+  WS_CLOSE_GOING_AWAY,
+  WS_CLOSE_NO_STATUS,
+} from './close.js';
+import type { WsCodec } from './deflate.js';
+import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG, type HttpdWsFrame } from './frame_type.js';
+import { giveInbox, type Inbox, takeInbox } from './inbox.js';
+import { Keepalive, PEER_DEAD, PING_DUE } from './keepalive.js';
+import type { MessageMemory } from './message.js';
+import type { WsCloseInfo, WsSettings } from './options.js';
+import { RECV_MORE } from './recv.js';
+import type { EncodedMessage } from './send.js';
+import { type SentDataHost, WsTx } from './ws_tx.js';
 
 /** What the WebSockets of one URI handler need from the server. */
-export interface WsHost<Req extends CtxHolder = CtxHolder> {
+export interface WsHost<Req extends CtxHolder = CtxHolder> extends SentDataHost {
   readonly log: TagLog;
+  readonly settings: WsSettings;
+  readonly memory: MessageMemory;
   readonly recvWaitMs: number;
   readonly wantsControlFrames: boolean;
+  /** `uri` of the handler. */
+  readonly uri: string;
   /** Calls the URI handler for a frame. */
   callHandler(sess: Sess, req: Req): unknown;
   /** The handler has ended: takes over the session's context. */
   onHandlerDone(sess: Sess, req: Req): void;
-  /** A frame has come. */
+  /** A frame, or a message that was joined, has come. */
   onFrame(sess: Sess, firstByte: number, len: number): void;
-  onSentData(sess: Sess, len: number): void;
+  /** The WebSocket is over. */
+  onClosed(info: WsCloseInfo): void;
 }
 
-/** A handler that waits for more of a long frame's payload: `target[at, end)` is still to be filled. */
-interface Waiter {
-  readonly target: Buffer;
-  at: number;
-  readonly end: number;
-  readonly pkt: HttpdWsFrame;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
-const receivers = new ReceiverPool(true, WHOLE_MAX);
 const RESOLVED = Promise.resolve();
-const NO_BYTES: Buffer = Buffer.alloc(0);
 
 export class WsConn implements Protocol {
   /** Does application code run? */
   busy = false;
-  /** From a frame's first byte to the end of its message; else there is nothing to remember. */
-  private receiver: FrameReceiver | undefined;
-  /** Has the handler a frame to receive? */
-  private hasFrame = false;
-  /** Bytes of that frame's payload that the handler has not received. */
-  private unread = 0;
-  private waiter: Waiter | undefined;
-  /** Does the session's deadline run for us? */
-  private timed = false;
-  private closeSent = false;
-  private closeRcvd = false;
-  /** Code of the peer's Close frame. */
-  private peerCode = WS_CLOSE_NO_STATUS;
-
+  /** From the first byte of a frame to the end of its message, and as long as a handler may ask for it. */
+  private inbox: Inbox | undefined;
+  /** When the peer must have sent what is waited for; 0 is never. */
+  private recvDue = 0;
+  private readonly keepalive: Keepalive;
+  private readonly tx: WsTx;
+  /** What the peer's Close frame says. */
+  private peerClose: CloseInfo | undefined;
   private continuations: { ok: (result: unknown) => void; failed: (thrown: unknown) => void } | undefined;
 
   /** @param req the request that its handler gets for each frame */
@@ -86,7 +76,14 @@ export class WsConn implements Protocol {
     private readonly sess: Sess,
     private readonly req: CtxHolder,
     private readonly host: WsHost,
-  ) {}
+    codec: WsCodec,
+  ) {
+    const { now } = sess;
+    this.tx = new WsTx(sess, host, codec);
+    this.keepalive = new Keepalive(host.settings, now);
+    sess.heardAt = now;
+    this.plan();
+  }
 
   get isWebsocket(): boolean {
     return true;
@@ -97,31 +94,36 @@ export class WsConn implements Protocol {
   }
 
   get blocked(): boolean {
-    return this.busy && this.waiter === undefined;
+    return this.busy && !this.inbox?.waiting;
   }
 
   /** Has a Close frame gone either way? */
   get closing(): boolean {
-    return this.closeSent || this.closeRcvd;
+    return this.tx.closeSent || this.peerClose !== undefined;
+  }
+
+  /** `uri` of its handler. */
+  get uri(): string {
+    return this.host.uri;
   }
 
   run(input: Input): void {
-    while (this.sess.open && !this.sess.txFull && !this.blocked) {
-      if (this.waiter !== undefined) {
-        if (!this.feed(input, this.waiter)) return;
+    const { host, sess } = this;
+    while (sess.open && !sess.txFull && !this.blocked) {
+      if (this.inbox?.waiting) {
+        if (!this.feed(input, this.inbox)) return;
         continue;
       }
-      if (this.receiver === undefined && input.from === input.to) return;
-      const got = this.recv.next(input);
-      if (got === RECV_MORE) {
-        if (this.recv.inFrame || input.from < input.to) this.wait();
-        else this.inTime();
-        this.rest();
-        return;
+      if (this.inbox === undefined) {
+        if (input.from === input.to) return;
+        this.inbox = takeInbox();
       }
+      const { inbox } = this;
+      const got = inbox.next(input, host.settings, host.memory, this.tx.codec.inflaters);
+      if (got === RECV_MORE) return this.moreNeeded(input, inbox);
       this.inTime();
-      if (got === RECV_WHOLE || got === RECV_LONG) this.deliver(input, got);
-      else this.fail(got as Failure);
+      if (typeof got === 'number') this.deliver(input, inbox, got);
+      else this.fail(got);
     }
   }
 
@@ -130,22 +132,30 @@ export class WsConn implements Protocol {
   }
 
   onDeadline(): void {
-    this.timed = false;
-    if (this.closeSent) {
-      this.sess.finish('the peer did not answer the Close frame');
-    } else if (this.waiter !== undefined) {
-      this.settle(new EspError(ESP_ERR_TIMEOUT, 'the rest of the frame did not arrive within recvWaitTimeout'));
+    const { now } = this.sess;
+    if (this.recvDue !== 0 && now >= this.recvDue) {
+      this.recvDue = 0;
+      this.onRecvDue();
     } else {
-      this.fail(FAIL.TOO_SLOW);
+      this.lookAfter(now);
     }
+    this.plan();
   }
 
   onEnded(reason: string): void {
-    this.settle(new EspError(ESP_FAIL, `the session ended while its frame was received: ${reason}`));
+    this.inbox?.settle(new EspError(ESP_FAIL, `the session ended while its frame was received: ${reason}`));
+    this.inbox?.close();
+    this.tx.codec.close();
+    this.host.onClosed({
+      fd: this.sess.fd,
+      code: this.peerClose?.code ?? WS_CLOSE_ABNORMAL,
+      reason: this.peerClose?.reason ?? reason,
+      wasClean: this.tx.closeSent && this.peerClose !== undefined,
+    });
   }
 
   recvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
-    this.describe(pkt, maxLen);
+    const inbox = this.describe(pkt, maxLen);
     if (maxLen === 0) return RESOLVED;
     // all of it, or what wsRecvFramePart has left
     const { leftLen } = pkt;
@@ -155,42 +165,39 @@ export class WsConn implements Protocol {
         `the frame has ${leftLen} bytes to receive, more than maxLen ${maxLen}; call again with more`,
       );
     }
-    return this.receive(pkt, leftLen);
+    return this.receive(inbox, pkt, leftLen);
   }
 
   recvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
-    this.describe(pkt, maxLen);
-    return maxLen === 0 ? RESOLVED : this.receive(pkt, Math.min(this.unread, maxLen));
+    const inbox = this.describe(pkt, maxLen);
+    return maxLen === 0 ? RESOLVED : this.receive(inbox, pkt, Math.min(pkt.leftLen, maxLen));
   }
 
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
-    const payload = payloadOf(pkt);
-    const isClose = pkt.type === HTTPD_WS_TYPE_CLOSE;
-    if (this.closeSent || (this.closeRcvd && !isClose)) {
-      throw new EspError(
-        ESP_ERR_INVALID_STATE,
-        'a Close frame has gone; nothing may follow it (RFC 6455 section 5.5.1)',
-      );
-    }
-    // a Close does not depend on what a slow reader has left
-    if ((!isClose || !this.sess.open) && !this.sess.admit(!pkt.fragmented)) return RESOLVED;
-    writeFrame(this.sess.tx, isFinal(pkt), pkt.type, payload);
-    this.host.onSentData(this.sess, payload.length);
-    if (isClose) this.closeIsOut();
-    return this.sess.sent();
+    const sent = this.tx.sendFrame(pkt, this.peerClose !== undefined);
+    if (this.tx.closeSent) this.awaitClose();
+    else if (pkt.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = this.sess.recent;
+    return sent;
+  }
+
+  /** Queues a message that many get, if there is room for it. @returns whether there is */
+  sendToMany(message: EncodedMessage): boolean {
+    if (this.peerClose !== undefined || !this.tx.sendToMany(message)) return false;
+    this.keepalive.dataAt = this.sess.recent;
+    return true;
   }
 
   /** Begins the closing handshake, unless it has begun. */
   close(code: number, reason = ''): void {
-    if (this.closeSent || !this.sess.open) return;
-    writeFrame(this.sess.tx, true, HTTPD_WS_TYPE_CLOSE, closePayload(code, reason));
-    this.closeIsOut();
+    if (this.tx.closeSent || !this.sess.open) return;
+    this.tx.control(HTTPD_WS_TYPE_CLOSE, closePayload(code, reason));
+    this.awaitClose();
   }
 
   /** Says goodbye and ends the session without waiting for the peer's Close. */
   leave(why: string): void {
     this.close(WS_CLOSE_GOING_AWAY, why);
-    this.sess.finish(why);
+    this.sess.finish(why, this.host.recvWaitMs);
   }
 
   /** Runs application code for this WebSocket, by default its handler; frames wait until it has ended. */
@@ -239,61 +246,65 @@ export class WsConn implements Protocol {
   /** The handler has ended. */
   private onCodeEnded(): void {
     this.busy = false;
-    if (this.waiter !== undefined) {
-      this.settle(new EspError(ESP_ERR_INVALID_STATE, 'the handler has ended without awaiting this call'));
+    const { inbox, sess } = this;
+    if (inbox?.waiting) {
+      this.inTime();
+      inbox.settle(new EspError(ESP_ERR_INVALID_STATE, 'the handler has ended without awaiting this call'));
     }
-    this.host.onHandlerDone(this.sess, this.req);
-    if (this.hasFrame) this.recv.release(this.sess.input);
-    this.hasFrame = false;
+    this.host.onHandlerDone(sess, this.req);
+    let failure: Failure | undefined;
+    if (inbox?.hasOffer) failure = inbox.release(sess.input);
     this.rest();
-    if (!this.sess.open) return;
+    if (!sess.open) return;
+    this.keepalive.dataAt = sess.recent;
+    if (failure !== undefined) this.fail(failure);
     // a handler that asked for control frames may leave the answer to a Close to us
-    if (this.closeRcvd) this.answerClose();
-    this.sess.pump();
+    if (this.peerClose !== undefined) this.answerClose(this.peerClose);
+    sess.pump();
   }
 
-  private get recv(): FrameReceiver {
-    this.receiver ??= receivers.take();
-    return this.receiver;
-  }
-
-  /** Gives the receiver back if nothing has begun that it must remember. */
+  /** Gives the inbox back if nothing has begun that it must remember. */
   private rest(): void {
-    if (this.receiver?.idle) {
-      receivers.give(this.receiver);
-      this.receiver = undefined;
+    if (this.inbox?.idle) {
+      giveInbox(this.inbox);
+      this.inbox = undefined;
     }
   }
 
-  /** A frame is there. */
-  private deliver(input: Input, got: number): void {
-    const { opcode, len, fin } = this.recv.header;
-    this.host.onFrame(this.sess, (fin ? 0x80 : 0) | opcode, len);
-    const isControl = opcode >= HTTPD_WS_TYPE_CLOSE;
-    if (opcode === HTTPD_WS_TYPE_CLOSE && !this.checkClose(this.recv.payload(input))) return;
-    if (isControl && !this.host.wantsControlFrames) {
-      this.onControl(opcode, this.recv.payload(input));
-      this.recv.release(input);
-    } else if (this.closeSent && !isControl) {
-      // what was under way when we closed
-      this.recv.release(input);
+  /** A frame is there, or a packet of a message. */
+  private deliver(input: Input, inbox: Inbox, got: number): void {
+    const { host, sess } = this;
+    inbox.offer(got);
+    host.onFrame(sess, inbox.firstByte, inbox.len);
+    if (inbox.type >= HTTPD_WS_TYPE_CLOSE) {
+      const payload = inbox.frames.payload(input);
+      if (inbox.type === HTTPD_WS_TYPE_CLOSE && !this.checkClose(payload)) return;
+      if (!host.wantsControlFrames) {
+        this.onControl(inbox.type, payload);
+        inbox.release(input);
+        return;
+      }
     } else {
-      this.hasFrame = true;
-      this.unread = len;
-      this.call();
-      // a long frame's deadline begins when somebody waits for it
-      if (got === RECV_LONG && this.waiter !== undefined) this.wait();
+      this.keepalive.dataAt = sess.recent;
+      if (this.tx.closeSent) {
+        // what was under way when we closed
+        inbox.release(input);
+        return;
+      }
     }
+    this.call();
+    // a long frame's deadline begins when somebody waits for it
+    if (this.inbox?.waiting) this.wait();
   }
 
-  private onControl(opcode: number, payload: Buffer): void {
+  private onControl(type: number, payload: Buffer): void {
     const { log } = this.host;
-    if (opcode === HTTPD_WS_TYPE_PING) {
+    if (type === HTTPD_WS_TYPE_PING) {
       if (log.debugOn) log.debug('httpd_ws_get_frame_type: Got a WS PING frame, Replying PONG...');
-      if (!this.closing) writeFrame(this.sess.tx, true, HTTPD_WS_TYPE_PONG, payload);
-    } else if (opcode === HTTPD_WS_TYPE_CLOSE) {
+      if (!this.closing) this.tx.control(HTTPD_WS_TYPE_PONG, payload);
+    } else if (this.peerClose !== undefined) {
       if (log.debugOn) log.debug('httpd_ws_get_frame_type: Got a WS CLOSE frame, Replying CLOSE...');
-      this.answerClose();
+      this.answerClose(this.peerClose);
     }
   }
 
@@ -304,19 +315,16 @@ export class WsConn implements Protocol {
       this.fail(info);
       return false;
     }
-    this.closeRcvd = true;
-    this.peerCode = info.code;
+    this.peerClose = info;
     return true;
   }
 
   /** The peer's Close has come: answers it with the same code, unless ours was first, and ends. */
-  private answerClose(): void {
-    if (!this.closeSent) {
-      const payload = this.peerCode === WS_CLOSE_NO_STATUS ? NO_BYTES : closePayload(this.peerCode);
-      writeFrame(this.sess.tx, true, HTTPD_WS_TYPE_CLOSE, payload);
-      this.closeSent = true;
+  private answerClose({ code }: CloseInfo): void {
+    if (!this.tx.closeSent) {
+      this.tx.control(HTTPD_WS_TYPE_CLOSE, code === WS_CLOSE_NO_STATUS ? '' : closePayload(code));
     }
-    this.sess.finish('closed with a Close frame');
+    this.sess.finish('closed with a Close frame', this.host.recvWaitMs);
   }
 
   /** The connection can't go on (RFC 6455 section 7.1.7). */
@@ -324,107 +332,115 @@ export class WsConn implements Protocol {
     if (!this.sess.open) return;
     this.host.log.warn(`httpd_ws_fail_connection: fd = ${this.sess.fd}, code = ${failure.close}: ${failure.why}`);
     this.close(failure.close);
-    this.settle(new EspError(ESP_FAIL, failure.why));
-    this.sess.finish(failure.why);
+    this.inbox?.settle(new EspError(ESP_FAIL, failure.why));
+    this.sess.finish(failure.why, this.host.recvWaitMs);
   }
 
-  /** A Close frame has been sent, perhaps before the handshake was complete. */
-  closeIsOut(): void {
-    this.closeSent = true;
-    // the peer's Close must come in time too
-    if (!this.closeRcvd) this.setTimed(true);
+  /** A Close frame of ours has been sent: the peer's must come in time too. */
+  private awaitClose(): void {
+    if (this.peerClose === undefined) this.setRecvDue(this.sess.now + this.host.recvWaitMs);
   }
 
   /** Fills in what is known of the frame that the handler was called for. */
-  private describe(pkt: HttpdWsFrame, maxLen: number): void {
+  private describe(pkt: HttpdWsFrame, maxLen: number): Inbox {
     if (pkt === null || typeof pkt !== 'object') invalidArg('the frame must be made with wsFrame()');
     if (!Number.isInteger(maxLen) || maxLen < 0) invalidArg('maxLen must be an integer from 0');
-    if (!this.hasFrame) {
+    const { inbox } = this;
+    if (!inbox?.hasOffer) {
       throw new EspError(ESP_ERR_INVALID_STATE, 'no frame to receive: the handler is called when one has come');
     }
-    const { fin, opcode, len } = this.recv.header;
-    pkt.type = opcode;
-    pkt.final = fin;
-    pkt.fragmented = !fin || opcode === HTTPD_WS_TYPE_CONTINUE;
-    pkt.len = len;
-    pkt.leftLen = this.unread;
+    inbox.describe(pkt);
+    return inbox;
   }
 
-  /** Gives the handler the next `n` bytes of the payload. */
-  private receive(pkt: HttpdWsFrame, n: number): Promise<void> {
-    const { len } = pkt;
-    if (!this.sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
-    if (this.waiter !== undefined) {
-      throw new EspError(ESP_ERR_INVALID_STATE, 'another call waits for this frame: await it');
+  private receive(inbox: Inbox, pkt: HttpdWsFrame, n: number): Promise<void> {
+    const { sess } = this;
+    if (!sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
+    const received = inbox.receive(sess.input, pkt, n);
+    if (inbox.waiting) {
+      sess.pump();
+      if (inbox.waiting) this.wait();
     }
-    if (this.unread === 0 && len > 0) {
-      throw new EspError(
-        ESP_ERR_INVALID_STATE,
-        'the frame has been received; the handler is called again for the next one',
-      );
-    }
-    // what is filled at once may come from Node's pool
-    pkt.payload ??= len <= WHOLE_MAX ? Buffer.allocUnsafe(n) : new Uint8Array(n);
-    const { payload: target } = pkt;
-    if (!(target instanceof Uint8Array)) invalidArg('frame.payload must be a Uint8Array to receive into, or undefined');
-    if (target.length < n)
-      invalidArg(`frame.payload has room for ${target.length} bytes, fewer than the ${n} to receive`);
-    if (len <= WHOLE_MAX) {
-      this.recv.copy(this.sess.input, len - this.unread, n, target);
-      this.unread -= n;
-      pkt.leftLen = this.unread;
-      return RESOLVED;
-    }
-    const promise = new Promise<void>((resolve, reject) => {
-      const bytes = Buffer.from(target.buffer, target.byteOffset, target.length);
-      this.waiter = { target: bytes, at: 0, end: n, pkt, resolve, reject };
-    });
-    // a handler that has stopped waiting must not end the process
-    promise.catch(() => {});
-    this.sess.pump();
-    if (this.waiter !== undefined) this.wait();
-    return promise;
+    return received;
   }
 
-  /** Moves payload from the input to a waiting handler. @returns whether it has all that it asked for */
-  private feed(input: Input, waiter: Waiter): boolean {
-    const n = this.recv.feed(input, waiter.target, waiter.at, waiter.end - waiter.at);
+  /** Moves payload to a handler that waits for it. @returns whether it has all that it asked for */
+  private feed(input: Input, inbox: Inbox): boolean {
+    const n = inbox.feed(input);
     if (typeof n !== 'number') {
       this.fail(n);
       return false;
     }
-    waiter.at += n;
-    this.unread -= n;
-    waiter.pkt.leftLen = this.unread;
-    if (waiter.at < waiter.end) {
-      if (n > 0) this.wait();
-      return false;
-    }
-    this.settle(undefined);
-    return true;
+    if (!inbox.waiting) this.inTime();
+    else if (n > 0) this.wait();
+    return !inbox.waiting;
   }
 
-  private settle(error: Error | undefined): void {
-    const { waiter } = this;
-    if (waiter === undefined) return;
-    this.waiter = undefined;
-    this.inTime();
-    if (error === undefined) waiter.resolve();
-    else waiter.reject(error);
+  private moreNeeded(input: Input, inbox: Inbox): void {
+    if (inbox.frames.inFrame || input.from < input.to) {
+      this.wait();
+    } else {
+      if (inbox.grew()) this.keepalive.dataAt = this.sess.now;
+      this.setRecvDue(this.tx.closeSent ? this.recvDue : 0);
+      this.rest();
+    }
+  }
+
+  private onRecvDue(): void {
+    const { inbox, sess } = this;
+    if (this.tx.closeSent) {
+      if (sess.tx.pending > 0) sess.end('the peer did not take the Close frame', 'reset');
+      else sess.finish('the peer did not answer the Close frame');
+    } else if (inbox?.waiting) {
+      inbox.settle(new EspError(ESP_ERR_TIMEOUT, 'the rest of the frame did not arrive within recvWaitTimeout'));
+    } else {
+      this.fail(FAIL.TOO_SLOW);
+    }
+  }
+
+  /** Pings a quiet peer, and ends a connection that has been quiet, or open, for too long. */
+  private lookAfter(now: number): void {
+    const { sess, keepalive } = this;
+    if (this.busy) keepalive.dataAt = now;
+    // while reading is stopped nothing can be heard
+    const due = keepalive.look(now, sess.heldBack ? now : sess.heardAt, this.inMessage);
+    if (due === PING_DUE) {
+      this.tx.control(HTTPD_WS_TYPE_PING, '');
+      keepalive.pinged(now);
+    } else if (due === PEER_DEAD) {
+      // the Ping may still be on its way out: sendWaitTimeout sees to that
+      if (sess.tx.pending > 0) keepalive.pinged(now);
+      else sess.end('the peer did not answer a Ping within wsPongTimeout', 'reset');
+    } else if (typeof due !== 'number') {
+      this.host.log.info(`httpd_ws_close: fd = ${sess.fd}, code = ${due.close}: ${due.why}`);
+      this.close(due.close);
+    }
+  }
+
+  /** Must the peer go on with a message that it has begun? */
+  private get inMessage(): boolean {
+    return !this.busy && this.inbox !== undefined && this.inbox.inMessage && !this.inbox.frames.inFrame;
   }
 
   /** More bytes are needed: gives the peer until the deadline. */
   private wait(): void {
-    if (this.sess.open && !this.closeSent) this.setTimed(true);
+    if (this.sess.open && !this.tx.closeSent) this.setRecvDue(this.sess.now + this.host.recvWaitMs);
   }
 
   /** What was waited for has come. The deadline for the peer's Close goes on. */
   private inTime(): void {
-    if (this.timed && !this.closeSent) this.setTimed(false);
+    if (this.recvDue !== 0 && !this.tx.closeSent) this.setRecvDue(0);
   }
 
-  private setTimed(on: boolean): void {
-    this.timed = on;
-    this.sess.setDeadline(on ? this.host.recvWaitMs : 0);
+  private setRecvDue(time: number): void {
+    this.recvDue = time;
+    this.plan();
+  }
+
+  /** Sets the session's deadline to what is due first. */
+  private plan(): void {
+    const { recvDue, sess } = this;
+    const due = this.tx.closeSent ? 0 : this.keepalive.next(sess.heardAt, this.inMessage);
+    sess.setDeadlineAt(recvDue === 0 || (due !== 0 && due < recvDue) ? due : recvDue);
   }
 }

@@ -2,7 +2,8 @@
  * Contexts of a session, after the rules of httpd_sess.c and httpd_parse.c. Each is freed exactly once.
  */
 import { watch } from '../thenable.js';
-import type { CtxHolder, FreeCtxFn, Sess } from './sess.js';
+import type { CtxHolder, FreeCtxFn } from './protocol.js';
+import type { Sess } from './sess.js';
 
 /** Gets what a free function threw. */
 export type OnFreeFailure = (thrown: unknown) => void;

@@ -39,8 +39,10 @@ const TICK_MIN = 20;
 const TICK_MAX = 1000;
 
 export class Deadlines {
+  /** The time of the last sweep: now, give or take a tick, while any deadline is set. */
+  recent = 0;
   private stop: (() => void) | undefined;
-  private readonly tick: number;
+  private tick: number;
   /** Has a deadline been set since the sweep began? It may belong to a session that the sweep has passed. */
   private armed = false;
 
@@ -53,14 +55,27 @@ export class Deadlines {
     timeouts: readonly number[],
     private readonly all: Iterable<Timed>,
   ) {
-    const shortest = Math.min(...timeouts.filter(ms => ms > 0), TICK_MAX * 4);
-    this.tick = Math.max(TICK_MIN, Math.min(TICK_MAX, shortest / 4));
+    this.tick = TICK_MAX;
+    this.expect(timeouts);
+  }
+
+  /** Further timeouts will be in use. */
+  expect(timeouts: readonly number[]): void {
+    const shortest = Math.min(...timeouts.filter(ms => ms > 0), this.tick * 4);
+    const tick = Math.max(TICK_MIN, shortest / 4);
+    if (tick === this.tick) return;
+    this.tick = tick;
+    if (this.stop === undefined) return;
+    this.disarm();
+    this.arm();
   }
 
   /** Is called whenever a session sets a deadline. */
   arm(): void {
     this.armed = true;
-    this.stop ??= this.clock.every(this.tick, () => this.sweep());
+    if (this.stop !== undefined) return;
+    this.recent = this.clock.now();
+    this.stop = this.clock.every(this.tick, () => this.sweep());
   }
 
   /** Ends the timer, if one runs. */
@@ -71,6 +86,7 @@ export class Deadlines {
 
   private sweep(): void {
     const now = this.clock.now();
+    this.recent = now;
     let remaining = false;
     this.armed = false;
     for (const timed of this.all) if (timed.sweep(now)) remaining = true;

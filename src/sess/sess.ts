@@ -2,69 +2,13 @@
  * One session: a socket, what was received and waits, what is to be sent, its deadlines and contexts, and the protocol
  * that looks at its bytes. It ends in one place, `end()`, for one reason.
  */
-import type { Contexts } from '../async_context.js';
 import { ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
 import type { PortSocket, SocketHandler } from '../port/port.js';
-import type { Deadlines, Timed } from './deadlines.js';
-import { Input, type ReceiveBuffer } from './input.js';
+import type { Timed } from './deadlines.js';
+import { Input } from './input.js';
 import { Overrides } from './overrides.js';
-import type { TurnBudget } from './turn_budget.js';
-import { type Outbox, type TxOwner, TxQueue } from './tx.js';
-
-/** Frees a context. Runs exactly once for each context that was set. */
-export type FreeCtxFn = (ctx: unknown) => void;
-
-/** Who holds a session's context while a handler runs; `HttpdReq` does. */
-export interface CtxHolder {
-  sessCtx: unknown;
-  freeCtx: FreeCtxFn | undefined;
-  ignoreSessCtxChanges: boolean;
-}
-
-/** What looks at the bytes of a session: HTTP, then perhaps WebSocket. */
-export interface Protocol {
-  /** Does a handler run? Then the session is not purged, and what arrives waits. */
-  readonly busy: boolean;
-  /** Is it a WebSocket? Such a session is purged after idle HTTP ones only, and told so. */
-  readonly isWebsocket: boolean;
-  /** The request whose handler runs: while it does, the session's context is the one that it holds. */
-  readonly request: CtxHolder | undefined;
-  /** Can it not go on before something else happens than that bytes arrive? */
-  readonly blocked: boolean;
-  /** Consumes what it can of `input`'s window, by moving `input.from`. What it leaves is too little for it. */
-  run(input: Input): void;
-  /** The peer has sent FIN, and all its bytes have been looked at. */
-  onPeerEnd(): void;
-  /** The time in `rxDeadline` has come. */
-  onDeadline(): void;
-  /** The session has ended. Everything that waits must be settled. */
-  onEnded(reason: string): void;
-}
-
-/** What the server does for its sessions. */
-export interface SessHost {
-  readonly deadlines: Deadlines;
-  /** What happens to a session from outside happens in a context of its own. */
-  readonly contexts: Contexts;
-  readonly budget: TurnBudget<Sess>;
-  readonly outbox: Outbox;
-  readonly receive: ReceiveBuffer;
-  /** In ms; how long a send may make no progress. */
-  readonly sendWaitMs: number;
-  /** In ms and bytes; how long and how much is still discarded after the last byte was sent. */
-  readonly lingerMs: number;
-  /** At `pending` bytes to send, no further request is looked at and sends begin to wait. */
-  readonly txHighWater: number;
-  /** A send is accepted while fewer bytes are pending. */
-  readonly maxTxPending: number;
-  readonly txOverflow: 'close' | 'drop' | 'error';
-  /** The session has received or sent something. */
-  onActive(sess: Sess): void;
-  /** Something threw where nothing may; the session is ended next. */
-  onFault(sess: Sess, thrown: unknown): void;
-  /** The session has ended. */
-  onEnded(sess: Sess, reason: string): void;
-}
+import type { FreeCtxFn, Protocol, SessHost } from './protocol.js';
+import { type TxOwner, TxQueue } from './tx.js';
 
 /** So many received bytes may wait for a running handler before reading stops. */
 const HOLD_MAX = 64 * 1024;
@@ -98,10 +42,14 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   overrides: Overrides | undefined;
   /** Has the peer sent FIN? */
   peerEnded = false;
+  /** When something has come from the peer, in ms, give or take a sweep of the deadlines. */
+  heardAt: number;
   private state = OPEN;
   /** When the protocol's patience ends, on the clock of `deadlines`; 0 is never. */
   private rxDeadline = 0;
   private txDeadline = 0;
+  /** Was more queued than a reader that keeps up would leave, and `onDrain` has not been called since? */
+  private drains = false;
   private paused = false;
   private pumping = false;
   private lingered = 0;
@@ -116,6 +64,17 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   ) {
     this.input = new Input(host.receive);
     this.tx = new TxQueue(sock, host.outbox, this);
+    this.heardAt = host.deadlines.recent;
+  }
+
+  /** The time, in ms, on the clock of the deadlines. */
+  get now(): number {
+    return this.host.deadlines.clock.now();
+  }
+
+  /** The same, give or take a sweep, while the session has a deadline. Costs no call. */
+  get recent(): number {
+    return this.host.deadlines.recent;
   }
 
   get open(): boolean {
@@ -132,6 +91,11 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     return this.state === LINGERING || (this.state === OPEN && this.tx.pending === 0);
   }
 
+  /** Has reading stopped, since too much waits for a handler? */
+  get heldBack(): boolean {
+    return this.paused;
+  }
+
   /** Is more queued than a reader that keeps up would leave? */
   get txFull(): boolean {
     return this.tx.queued > this.host.txHighWater || this.tx.pending > this.host.txHighWater;
@@ -139,12 +103,14 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   /** `onDeadline` is called in `ms`; 0 means never. */
   setDeadline(ms: number): void {
-    if (ms === 0 || this.state !== OPEN) {
-      if (this.state === OPEN) this.rxDeadline = 0;
-      return;
-    }
-    this.rxDeadline = this.host.deadlines.clock.now() + ms;
-    this.host.deadlines.arm();
+    this.setDeadlineAt(ms === 0 ? 0 : this.now + ms);
+  }
+
+  /** `onDeadline` is called at that time; 0 means never. */
+  setDeadlineAt(time: number): void {
+    if (this.state !== OPEN) return;
+    this.rxDeadline = time;
+    if (time !== 0) this.host.deadlines.arm();
   }
 
   /** Goes on with what waits: a handler has ended, or there is room to send again. */
@@ -170,20 +136,39 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.holdBack(this.open && input.length >= HOLD_MAX);
   }
 
+  /** @throws EspError ESP_ERR_HTTPD_RESP_SEND if nothing can be sent any more */
+  checkOpen(): void {
+    if (!this.open)
+      throw new EspError(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} is closing; nothing can be sent any more`);
+  }
+
   /**
-   * Is there room for another send? Applies `txOverflow` if not.
+   * Is there room for another send? If not, and `txOverflow` is 'close', the session ends as soon as the code that sends
+   * has returned.
+   *
+   * @param held bytes that wait elsewhere to be sent
+   */
+  hasRoom(held = 0): boolean {
+    const { maxTxPending, txOverflow } = this.host;
+    if (this.tx.queued + held < maxTxPending && this.tx.pending < maxTxPending) return true;
+    if (txOverflow === 'close') this.endSoon(`more than ${maxTxPending} bytes to send (maxTxPending)`);
+    return false;
+  }
+
+  /**
+   * The same, for one that is told.
    *
    * @param droppable may the message be left out without harm to those that follow?
    * @returns false if the message is to be dropped
    * @throws EspError ESP_ERR_HTTPD_RESP_SEND
    */
-  admit(droppable: boolean): boolean {
+  admit(droppable: boolean, held = 0): boolean {
+    this.checkOpen();
+    if (this.hasRoom(held)) return true;
     const { maxTxPending, txOverflow } = this.host;
-    if (!this.open)
-      throw new EspError(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} is closing; nothing can be sent any more`);
-    if (this.tx.queued < maxTxPending && this.tx.pending < maxTxPending) return true;
     if (txOverflow === 'drop' && droppable) return false;
-    if (txOverflow !== 'error') this.end(`more than ${maxTxPending} bytes to send (maxTxPending)`, 'reset');
+    // a part of a message that can't be dropped: what follows would make no sense
+    if (txOverflow === 'drop') this.endSoon('a part of a message had no room (maxTxPending)');
     throw new EspError(
       ESP_ERR_HTTPD_RESP_SEND,
       `session ${this.fd} has ${maxTxPending} bytes to send already (config.maxTxPending); await each send`,
@@ -198,8 +183,27 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     return this.txFull && this.open ? this.whenRoom() : RESOLVED;
   }
 
+  /** Queues bytes that many sessions get, for one that does not wait. They must never change. */
+  sendToMany(bytes: Buffer): void {
+    this.tx.share(bytes);
+    if (this.txFull) this.drains = true;
+  }
+
+  /** Ends the session behind the code that runs now, which may be sending to many. */
+  private endSoon(reason: string): void {
+    this.state = FINISHING;
+    this.finishReason = reason;
+    this.rxDeadline = this.txDeadline = 0;
+    queueMicrotask(() => this.host.contexts.run(this.reset, this, reason));
+  }
+
+  private reset(reason: string): void {
+    this.end(reason, 'reset');
+  }
+
   /** Resolves when the reader has caught up; rejects when the session ends first. */
   private whenRoom(): Promise<void> {
+    this.drains = true;
     if (this.room === undefined) {
       let resolve!: () => void;
       let reject!: (error: Error) => void;
@@ -214,12 +218,16 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     return this.room.promise;
   }
 
-  /** Sends what is queued, then FIN; discards what still comes until the peer ends too, within bounds. */
-  finish(reason: string): void {
+  /**
+   * Sends what is queued, then FIN; discards what still comes until the peer ends too, within bounds.
+   *
+   * @param within ms for all that is queued; 0: as long as sends make progress
+   */
+  finish(reason: string, within = 0): void {
     if (this.state !== OPEN) return;
+    this.setDeadline(within);
     this.state = FINISHING;
     this.finishReason = reason;
-    this.rxDeadline = 0;
     this.input.clear();
     this.holdBack(false);
     if (this.tx.pending === 0) this.linger();
@@ -271,6 +279,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   private received(len: number): void {
     this.host.onActive(this);
+    this.heardAt = this.host.deadlines.recent;
     if (this.state !== OPEN) {
       this.lingered += len;
       if (this.lingered > LINGER_BYTES) this.end(this.finishReason, 'reset');
@@ -306,9 +315,13 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       if (this.tx.pending === 0) this.linger();
       return;
     }
-    if (this.room !== undefined && this.tx.pending * 2 <= this.host.txHighWater) {
-      this.room.resolve();
+    if (this.drains && this.tx.pending * 2 <= this.host.txHighWater) {
+      this.room?.resolve();
       this.room = undefined;
+      if (!inCall) {
+        this.drains = false;
+        this.host.onDrain(this);
+      }
     }
     if (!inCall && this.input.length > 0 && !this.pumping && !this.txFull) {
       this.goOn();
@@ -345,6 +358,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.rxDeadline = 0;
     try {
       if (this.state === LINGERING) this.end(this.finishReason);
+      else if (this.state === FINISHING) this.end(this.finishReason, 'reset');
       else this.protocol.onDeadline();
     } catch (thrown) {
       this.fault(thrown);

@@ -7,17 +7,15 @@
  * that it was made for, since asynchronous handlers take turns.
  */
 import type { PortSocket } from '../port/port.js';
+import { ByteQueue } from './byte_queue.js';
 
 const SLAB = 1024 * 1024;
 /** What `reserve` makes room for at most. More than this goes to the socket at once, from where it is. */
 export const RESERVE_MAX = SLAB / 4;
 /** Room for later writes in a session's region; an odd number of cache lines, so that regions don't share places in the cache. */
 const SLACK = 1024 + 64;
-/** Pieces up to this many bytes in all are joined before they are sent. */
-const GATHER_MAX = 64 * 1024;
-/** Bytes that wait are collected in blocks of this size, then of twice the size, up to the largest. */
-const BLOCK_MIN = 1024;
-const BLOCK_MAX = 64 * 1024;
+/** Up to here a copy costs less than to keep a reference. */
+const SHARE_MIN = 512;
 
 /** The slab of a server, and the queues that have been written to since the last turn. */
 export class Outbox {
@@ -62,73 +60,6 @@ export class Outbox {
   }
 }
 
-/** Bytes that did not leave in the turn in which they were written: blocks, of which the last has room. */
-class Backlog {
-  private readonly blocks: Buffer[] = [];
-  /** Bytes of the first block that have been sent, and of the last one that are used. */
-  private sent = 0;
-  private used = 0;
-
-  /** Adds a copy. */
-  copy(source: Buffer, from: number, to: number): void {
-    const n = to - from;
-    let last = this.blocks.at(-1);
-    if (last === undefined || last.length - this.used < n) {
-      const size = Math.max(n, Math.min(BLOCK_MAX, 2 * (last?.length ?? BLOCK_MIN / 2)));
-      last = Buffer.allocUnsafeSlow(size);
-      this.add(last, 0);
-    }
-    this.used += source.copy(last, this.used, from, to);
-  }
-
-  /** Adds a block of which `used` bytes are used, and which is ours from now on. */
-  add(block: Buffer, used: number): void {
-    const { blocks } = this;
-    const last = blocks.length - 1;
-    if (last >= 0) blocks[last] = (blocks[last] as Buffer).subarray(0, this.used);
-    blocks.push(block);
-    this.used = used;
-  }
-
-  /** Sends as much as `sock` takes. @returns how much; all of it if `done` */
-  sendTo(sock: Pick<PortSocket, 'send'>, total: number): number {
-    const { blocks } = this;
-    if (blocks.length > 1 && total <= GATHER_MAX) this.join();
-    let sum = 0;
-    while (blocks.length > 0) {
-      const end = blocks.length === 1 ? this.used : (blocks[0] as Buffer).length;
-      const n = sock.send(blocks[0] as Buffer, this.sent, end);
-      sum += n;
-      this.sent += n;
-      if (this.sent < end) break;
-      blocks.shift();
-      this.sent = 0;
-    }
-    return sum;
-  }
-
-  /** Puts what came later behind. */
-  append(later: Backlog): void {
-    const last = later.blocks.length - 1;
-    for (const [i, block] of later.blocks.entries()) this.add(block, i === last ? later.used : block.length);
-  }
-
-  get empty(): boolean {
-    return this.blocks.length === 0;
-  }
-
-  private join(): void {
-    const { blocks } = this;
-    const last = blocks.length - 1;
-    blocks[last] = (blocks[last] as Buffer).subarray(0, this.used);
-    const joined = Buffer.concat(blocks).subarray(this.sent);
-    blocks.length = 0;
-    blocks.push(joined);
-    this.sent = 0;
-    this.used = joined.length;
-  }
-}
-
 /** What a transmit queue tells its session. */
 export interface TxOwner {
   /**
@@ -152,7 +83,7 @@ export class TxQueue {
   /** End of its region in the slab; 0 without one. */
   private limit = 0;
   /** Bytes that go out before them. */
-  private backlog: Backlog | undefined;
+  private backlog: ByteQueue | undefined;
   private dirty = false;
   private blocked = false;
   private cleared = false;
@@ -217,6 +148,19 @@ export class TxQueue {
     const at = this.reserve(bytes.length);
     this.buf.set(bytes, at);
     this.commit(bytes.length);
+  }
+
+  /** Queues `bytes` that are in many queues, and never change: more than a few are not copied. */
+  share(bytes: Buffer): void {
+    if (bytes.length <= SHARE_MIN) {
+      this.write(bytes);
+      return;
+    }
+    this.queued += bytes.length;
+    this.spill();
+    this.backlog ??= new ByteQueue();
+    this.backlog.add(bytes, bytes.length);
+    if (!this.dirty) this.flushLater();
   }
 
   private writeMany(bytes: Buffer): void {
@@ -294,7 +238,7 @@ export class TxQueue {
     this.diverted = diverted;
   }
 
-  private sendBacklog(backlog: Backlog): number {
+  private sendBacklog(backlog: ByteQueue): number {
     this.backlog = undefined;
     this.sending = true;
     try {
@@ -335,7 +279,7 @@ export class TxQueue {
   }
 
   private copy(bytes: Buffer, from: number, to: number): void {
-    this.backlog ??= new Backlog();
+    this.backlog ??= new ByteQueue();
     this.backlog.copy(bytes, from, to);
   }
 }

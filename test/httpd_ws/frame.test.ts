@@ -40,22 +40,34 @@ describe('literal frames of a client', () => {
     [
       'a text frame, as RFC 6455 section 5.7 has it',
       '81 85 37 fa 21 3d 7f 9f 4d 51 58',
-      { fin: true, opcode: 1, len: 5, key: 0x3d21fa37, size: 6 },
+      { fin: true, rsv1: false, opcode: 1, len: 5, key: 0x3d21fa37, size: 6 },
     ],
-    ['the first fragment', '01 83 00 00 00 00 48 65 6c', { fin: false, opcode: 1, len: 3, key: 0, size: 6 }],
-    ['an empty binary frame', '82 80 01 02 03 04', { fin: true, opcode: 2, len: 0, key: 0x04030201, size: 6 }],
-    ['a ping', '89 85 37 fa 21 3d 7f 9f 4d 51 58', { fin: true, opcode: 9, len: 5, key: 0x3d21fa37, size: 6 }],
+    [
+      'the first fragment',
+      '01 83 00 00 00 00 48 65 6c',
+      { fin: false, rsv1: false, opcode: 1, len: 3, key: 0, size: 6 },
+    ],
+    [
+      'an empty binary frame',
+      '82 80 01 02 03 04',
+      { fin: true, rsv1: false, opcode: 2, len: 0, key: 0x04030201, size: 6 },
+    ],
+    [
+      'a ping',
+      '89 85 37 fa 21 3d 7f 9f 4d 51 58',
+      { fin: true, rsv1: false, opcode: 9, len: 5, key: 0x3d21fa37, size: 6 },
+    ],
     [
       'a pong with a key above 2^31',
       '8a 80 00 00 00 ff',
-      { fin: true, opcode: 10, len: 0, key: 0xff000000 | 0, size: 6 },
+      { fin: true, rsv1: false, opcode: 10, len: 0, key: 0xff000000 | 0, size: 6 },
     ],
-    ['a close with 1000', '88 82 00 00 00 00 03 e8', { fin: true, opcode: 8, len: 2, key: 0, size: 6 }],
-    ['a 16-bit length', '82 fe 01 00 00 00 00 00', { fin: true, opcode: 2, len: 256, key: 0, size: 8 }],
+    ['a close with 1000', '88 82 00 00 00 00 03 e8', { fin: true, rsv1: false, opcode: 8, len: 2, key: 0, size: 6 }],
+    ['a 16-bit length', '82 fe 01 00 00 00 00 00', { fin: true, rsv1: false, opcode: 2, len: 256, key: 0, size: 8 }],
     [
       'a 64-bit length',
       '82 ff 00 00 00 00 00 01 00 00 01 00 00 00',
-      { fin: true, opcode: 2, len: 65_536, key: 1, size: 14 },
+      { fin: true, rsv1: false, opcode: 2, len: 65_536, key: 1, size: 14 },
     ],
   ])('%s', (_name, bytes, header) => {
     const { result, after } = readGrowing(hex(bytes));
@@ -102,7 +114,7 @@ describe('lengths, both ways', () => {
     const written = buf.subarray(3, end);
     expect(written.equals(buildFrame({ opcode: BINARY, mask: false, claimedLen: len }))).toBe(true);
     expect(readGrowing(written, { masked: false })).toEqual({
-      result: { fin: true, opcode: BINARY, len, key: 0, size: end - 3 },
+      result: { fin: true, rsv1: false, opcode: BINARY, len, key: 0, size: end - 3 },
       after: end - 3,
     });
     const masked = buildFrame({ opcode: BINARY, claimedLen: len });
@@ -247,6 +259,7 @@ describe('any header', () => {
           opcode: given.opcode,
           len: given.claimedLen,
           key,
+          rsv1: false,
           size: bytes.length,
         });
         expect(after).toBe(bytes.length);

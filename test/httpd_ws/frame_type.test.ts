@@ -1,8 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { ESP_ERR_INVALID_ARG } from '../../src/err.js';
 import { type HttpdWsFrame, isWsType, payloadOf, wsFrame } from '../../src/httpd_ws/frame_type.js';
-import { encodeFrame } from '../../src/httpd_ws/send.js';
+import { FrameBytes, isFinal, writeFrame } from '../../src/httpd_ws/send.js';
 import { BINARY, CLOSE, CONTINUE, PING, PONG, parseFrame, TEXT } from '../support/ws_frames.js';
+
+/** A frame as it leaves. */
+function encodeFrame(frame: HttpdWsFrame): Buffer {
+  const sink = new FrameBytes();
+  writeFrame(sink, isFinal(frame), frame.type, payloadOf(frame));
+  return sink.bytes;
+}
 
 const refused = (part: string) =>
   expect.objectContaining({ code: ESP_ERR_INVALID_ARG, message: expect.stringContaining(part) });

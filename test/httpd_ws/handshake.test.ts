@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { acceptKey, checkHandshake, type HandshakeFields, keyWithGuid } from '../../src/httpd_ws/handshake.js';
 import { acceptFor, SAMPLE_KEY } from '../support/ws_frames.js';
 
-const GOOD: HandshakeFields = { upgrade: 'websocket', key: SAMPLE_KEY, version: '13', protocol: undefined };
+const GOOD: HandshakeFields = {
+  upgrade: 'websocket',
+  key: SAMPLE_KEY,
+  version: '13',
+  protocol: undefined,
+  extensions: undefined,
+};
 const check = (fields: Partial<HandshakeFields>, supported: readonly string[] = []) =>
   checkHandshake({ ...GOOD, ...fields }, supported);
 /** Headers of a 426: RFC 9110 sections 15.5.22 and 7.8, RFC 6455 section 4.4. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { getCtx, lendCtx, releaseCtx, returnCtx, setCtx, setTransportCtx } from '../../src/sess/ctx.js';
-import type { CtxHolder, Sess } from '../../src/sess/sess.js';
+import type { CtxHolder } from '../../src/sess/protocol.js';
+import type { Sess } from '../../src/sess/sess.js';
 
 /** The parts of a session that its contexts live in. */
 interface Holder {

@@ -44,13 +44,20 @@ describe('the bytes of a frame that is sent', () => {
     ['len 0 for all', { type: BINARY, payload: Uint8Array.of(1, 2, 3), len: 0 }, '82 03 010203'],
     ['final without fragmented', { type: TEXT, payload: 'a', final: true }, '81 01 61'],
     ['neither final nor fragmented', { type: TEXT, payload: 'a', final: false }, '81 01 61'],
-    ['a first fragment', { type: TEXT, payload: 'a', fragmented: true, final: false }, '01 01 61'],
-    ['a fragment in between', { type: CONTINUE, payload: 'b', fragmented: true, final: false }, '00 01 62'],
-    ['a last fragment', { type: CONTINUE, payload: 'c', fragmented: true, final: true }, '80 01 63'],
+    ['a first fragment that is the last one', { type: TEXT, payload: 'a', fragmented: true, final: true }, '81 01 61'],
     ['a ping that is marked final', { type: PING, payload: 'p', fragmented: true, final: true }, '89 01 70'],
     ['leftLen does not matter', { type: TEXT, payload: 'a', leftLen: 77 }, '81 01 61'],
   ])('are those of RFC 6455: %s', async (_name, frame, expected) => {
     expect((await sent(frame)).toString('hex')).toBe(hex(expected).toString('hex'));
+  });
+
+  test('are those of RFC 6455: fragments', async () => {
+    const bytes = await sentBy(async req => {
+      await req.wsSendFrame(wsFrame({ type: TEXT, payload: 'a', fragmented: true }));
+      await req.wsSendFrame(wsFrame({ type: CONTINUE, payload: 'b', fragmented: true }));
+      await req.wsSendFrame(wsFrame({ type: CONTINUE, payload: 'c', fragmented: true, final: true }));
+    });
+    expect(bytes.toString('hex')).toBe('010161000162800163');
   });
 
   test.each([

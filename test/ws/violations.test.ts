@@ -167,6 +167,8 @@ test('an unmasked frame never reaches the handler, not even its length', async (
 test('a length of 2^53 - 1 allocates nothing: the handler learns it and decides', async () => {
   const lens: number[] = [];
   const { open } = await startWs({
+    wsMaxFrameLen: Number.MAX_SAFE_INTEGER,
+    wsMaxMessageLen: Number.MAX_SAFE_INTEGER,
     handler: onFrame(async req => {
       const pkt = { type: 0, final: false, fragmented: false, payload: undefined, len: 0, leftLen: 0 };
       await req.wsRecvFrame(pkt, 0);

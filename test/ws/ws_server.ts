@@ -29,11 +29,18 @@ export interface WsServer {
   open(spec?: HandshakeSpec, first?: Uint8Array): Promise<WsRawClient>;
 }
 
-/** A server with `uri` as the WebSocket `/ws`, on a clock that stands still. By default it echoes. */
+/** A server with `uri` as the WebSocket `/ws`, on a clock that stands still. By default it echoes, and pings nobody. */
 export async function startWs(uri: Partial<HttpdUri> = {}, config: Partial<HttpdConfig> = {}): Promise<WsServer> {
   const clock = new ManualClock();
   const server = await startTestServer(config, { clock });
-  server.registerUriHandler({ uri: '/ws', method: HTTP_GET, isWebsocket: true, handler: echo, ...uri });
+  server.registerUriHandler({
+    uri: '/ws',
+    method: HTTP_GET,
+    isWebsocket: true,
+    handler: echo,
+    wsPingInterval: 0,
+    ...uri,
+  });
   return { server, clock, open: (spec, first) => openWs(server, spec, first) };
 }
 

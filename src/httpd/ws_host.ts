@@ -1,0 +1,101 @@
+/**
+ * What the WebSockets of one URI handler share: its options, how many there are, and their way back to the server.
+ */
+import { describeThrown } from '../err.js';
+import { WsCodec } from '../httpd_ws/deflate.js';
+import type { DeflateParams } from '../httpd_ws/extension.js';
+import type { MessageMemory } from '../httpd_ws/message.js';
+import type { WsCloseInfo, WsSettings } from '../httpd_ws/options.js';
+import type { WsHost } from '../httpd_ws/ws_conn.js';
+import type { TagLog } from '../log.js';
+import { lendCtx, returnCtx } from '../sess/ctx.js';
+import type { Sess } from '../sess/sess.js';
+import { watch } from '../thenable.js';
+import type { HttpdCore } from './core.js';
+import type { HttpdReq } from './req.js';
+import type { Route } from './route.js';
+
+export class RouteWs implements WsHost<HttpdReq> {
+  readonly log: TagLog;
+  readonly settings: WsSettings;
+  readonly memory: MessageMemory;
+  readonly recvWaitMs: number;
+  readonly wantsControlFrames: boolean;
+  readonly uri: string;
+  /** WebSockets that are open. */
+  private count = 0;
+  /** Codecs of connections that keep no context, by what they have agreed on. */
+  private readonly codecs = new Map<string, WsCodec>();
+
+  constructor(
+    private readonly core: HttpdCore,
+    private readonly route: Route,
+  ) {
+    this.log = core.logs.ws;
+    this.settings = route.ws;
+    this.memory = core.messageMemory;
+    this.recvWaitMs = core.recvWaitMs;
+    this.wantsControlFrames = route.handleWsControlFrames;
+    this.uri = route.uri;
+    const { pingMs, pongMs, inactivityMs, messageMs, lifeMs } = route.ws;
+    core.deadlines.expect([pingMs, pongMs, inactivityMs, messageMs, lifeMs]);
+  }
+
+  /** Is there no room for another WebSocket? */
+  get full(): boolean {
+    return this.count >= this.settings.maxSessions;
+  }
+
+  /** A WebSocket is opened. @returns how its messages look */
+  open(params: DeflateParams | undefined): WsCodec {
+    this.count += 1;
+    const key = JSON.stringify(params);
+    const codec = this.codecs.get(key) ?? new WsCodec(this.settings, params);
+    if (codec.shareable) this.codecs.set(key, codec);
+    return codec;
+  }
+
+  callHandler(sess: Sess, req: HttpdReq): unknown {
+    lendCtx(sess, req);
+    return this.route.handler(req);
+  }
+
+  onHandlerDone(sess: Sess, req: HttpdReq): void {
+    returnCtx(sess, req, this.core.onFreeFailure);
+    this.core.story.done();
+  }
+
+  onFrame(sess: Sess, firstByte: number, len: number): void {
+    this.core.events.emitData('data', sess.fd, len);
+    this.core.story.frame(sess.fd, firstByte, len);
+  }
+
+  onSentData(sess: Sess, len: number): void {
+    this.core.events.emitData('sentData', sess.fd, len);
+  }
+
+  onClosed(info: WsCloseInfo): void {
+    this.count -= 1;
+    const { closeCb } = this.settings;
+    if (closeCb === undefined) return;
+    const onFailure = (thrown: unknown) =>
+      this.log.error(`httpd_ws_close: wsCloseCb failed: ${describeThrown(thrown)}`);
+    try {
+      watch(closeCb(info), onFailure);
+    } catch (thrown) {
+      onFailure(thrown);
+    }
+  }
+}
+
+const hosts = new WeakMap<Route, RouteWs>();
+
+/** @param route is a WebSocket's */
+export function routeWs(core: HttpdCore, route: Route): RouteWs {
+  let host = hosts.get(route);
+  if (host === undefined) {
+    host = new RouteWs(core, route);
+    hosts.set(route, host);
+  }
+  return host;
+}

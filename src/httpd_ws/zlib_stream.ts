@@ -1,0 +1,82 @@
+/**
+ * Raw DEFLATE (RFC 1951), synchronous and with bounded output, on the zlib of Node.js.
+ *
+ * `node:zlib` offers two ways: streams, whose every message waits for a thread and comes back by events, and
+ * `deflateRawSync`, which makes a new compressor for each message. Both cost several times what zlib itself does for a
+ * message of some kilobytes. So this file, and no other, calls the handle inside of a stream, as `deflateRawSync` does;
+ * a test pins its form.
+ */
+import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib';
+import { ESP_ERR_NOT_SUPPORTED, EspError } from '../err.js';
+
+const { Z_SYNC_FLUSH } = constants;
+
+/** What is used of a zlib stream's inside. */
+interface ZlibInside {
+  readonly _handle: {
+    onerror: (message: string) => void;
+    reset(): void;
+    /** Consumes input and fills output, and notes what is left of both. */
+    writeSync(
+      flush: number,
+      input: Uint8Array,
+      inputAt: number,
+      inputLen: number,
+      output: Uint8Array,
+      outputAt: number,
+      outputLen: number,
+    ): void;
+  };
+  /** Room left in the output, and bytes left of the input, behind each call. */
+  readonly _writeState: Uint32Array;
+  close(): void;
+}
+
+export type ZlibOptions = { readonly windowBits: number; readonly level?: number; readonly memLevel?: number };
+
+export class ZlibStream {
+  /** Why the input can't be inflated. The stream is of no use any more. */
+  error: string | undefined;
+  /** Bytes left of the input of the last call. */
+  inputLeft = 0;
+  private readonly stream: ZlibInside;
+
+  /** @throws EspError ESP_ERR_NOT_SUPPORTED if zlib has another inside in this version of Node.js */
+  constructor(kind: 'deflate' | 'inflate', options: ZlibOptions) {
+    const made: unknown = kind === 'deflate' ? createDeflateRaw(options) : createInflateRaw(options);
+    const stream = made as Partial<ZlibInside>;
+    if (typeof stream._handle?.writeSync !== 'function' || !(stream._writeState instanceof Uint32Array)) {
+      throw new EspError(
+        ESP_ERR_NOT_SUPPORTED,
+        `Node.js ${process.version} has a zlib that wsPerMessageDeflate can't use; leave the option out`,
+      );
+    }
+    this.stream = made as ZlibInside;
+    this.stream._handle.onerror = message => {
+      this.error = message;
+    };
+  }
+
+  /**
+   * Works on `input[from, to)` up to a flush; what is left of it is in `inputLeft`. If the output is filled, there may
+   * be more, even without any input left.
+   *
+   * @returns how many bytes were written to `output[at, end)`
+   */
+  run(input: Uint8Array, from: number, to: number, output: Uint8Array, at: number, end: number): number {
+    const { _handle, _writeState } = this.stream;
+    _handle.writeSync(Z_SYNC_FLUSH, input, from, to - from, output, at, end - at);
+    this.inputLeft = _writeState[1] as number;
+    return end - at - (_writeState[0] as number);
+  }
+
+  /** Forgets what came before. */
+  reset(): void {
+    this.stream._handle.reset();
+  }
+
+  /** Gives its memory back. */
+  close(): void {
+    this.stream.close();
+  }
+}
