@@ -9,6 +9,11 @@ import { ZlibStream } from './zlib_stream.js';
 
 /** What a flush ends with, and a message does not carry (RFC 7692 section 7.2.1). */
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
+/**
+ * The same, then an empty last block and a byte more: at a boundary of blocks, where a message has to end, zlib stops in
+ * front of that byte; a message that was cut off takes all of it for its own.
+ */
+const TAIL_AND_END = Buffer.from([0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff, 0]);
 /** What is compressed at most. zlib holds up the loop while it works, for some 20 ms here. */
 export const DEFLATE_MAX = 1024 * 1024;
 /** Inflated at a time. */
@@ -90,7 +95,9 @@ export class Inflater {
   private input: Buffer = TAIL;
   private from = 0;
   private to = 0;
+  private inTail = false;
 
+  /** @param keepsContext then the end of a message can't be checked */
   constructor(
     private readonly windowBits: number,
     readonly keepsContext: boolean,
@@ -105,7 +112,9 @@ export class Inflater {
 
   /** All pieces have come. */
   giveTail(): void {
-    this.give(TAIL, 0, TAIL.length);
+    const tail = this.keepsContext ? TAIL : TAIL_AND_END;
+    this.give(tail, 0, tail.length);
+    this.inTail = true;
   }
 
   /**
@@ -127,7 +136,13 @@ export class Inflater {
         this.failed = true;
         break;
       }
-      if (at === end || this.from === this.to) break;
+      if (at === end) break;
+      if (this.inTail && !this.keepsContext) {
+        // or it has ended already, with a last block of its own
+        this.failed = stream.inputLeft !== 1 && used > 0;
+        break;
+      }
+      if (this.from === this.to) break;
       // a block marked as the last one (BFINAL), with others behind it (RFC 7692 section 7.2.3.4)
       stream.reset();
     }
@@ -137,13 +152,14 @@ export class Inflater {
 
   /** What is left of the piece is no longer borrowed. */
   keepInput(): void {
-    if (this.input === TAIL) return;
+    if (this.inTail) return;
     this.give(Buffer.from(this.input.subarray(this.from, this.to)), 0, this.to - this.from);
   }
 
   /** The message is complete. */
   end(): void {
     this.give(TAIL, 0, 0);
+    this.inTail = false;
     if (!this.keepsContext) this.stream?.reset();
   }
 

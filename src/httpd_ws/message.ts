@@ -101,7 +101,8 @@ export class Message {
       if (failure !== undefined || this.more) return failure;
     }
     if (!this.ends) return undefined;
-    if (this.inflater !== undefined && !this.tailGiven && !this.more) {
+    // an empty message need not have even the byte that it should have (RFC 7692 section 7.2.3.6)
+    if (this.inflater !== undefined && this.inflaterCost > 0 && !this.tailGiven) {
       this.tailGiven = true;
       this.inflater.giveTail();
       const failure = this.inflate(this.inflater);
