@@ -293,7 +293,7 @@ export class HttpdReq {
    */
   wsRecvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
     try {
-      return this.socket('wsRecvFrame').recvFrame(pkt, maxLen);
+      return this.socket('wsRecvFrame').recvFrame(pkt, maxLen, 'whole');
     } catch (error) {
       return rejected(error);
     }
@@ -305,7 +305,7 @@ export class HttpdReq {
    */
   wsRecvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
     try {
-      return this.socket('wsRecvFramePart').recvFramePart(pkt, maxLen);
+      return this.socket('wsRecvFramePart').recvFrame(pkt, maxLen, 'part');
     } catch (error) {
       return rejected(error);
     }

@@ -26,8 +26,8 @@ export interface ReqOwner {
 
 /** What a request needs from its WebSocket. */
 export interface WsOps {
-  recvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void>;
-  recvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void>;
+  /** @param how all that is left of the payload must fit, or a part of it is wanted */
+  recvFrame(pkt: HttpdWsFrame, maxLen: number, how: 'whole' | 'part'): Promise<void>;
   sendFrame(pkt: HttpdWsFrame): Promise<void>;
 }
 

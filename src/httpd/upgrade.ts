@@ -13,7 +13,8 @@ import {
   UPGRADE_REQUIRED,
 } from '../httpd_ws/handshake.js';
 import { originAllowed } from '../httpd_ws/options.js';
-import { WsConn, type WsHost } from '../httpd_ws/ws_conn.js';
+import { WsConn } from '../httpd_ws/ws_conn.js';
+import type { WsHost } from '../httpd_ws/ws_host.js';
 import type { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
 import { findHeader, joinHeaders } from './headers.js';
@@ -23,7 +24,7 @@ import type { RequestHead } from './parse.js';
 import type { HttpdReq } from './req.js';
 import type { WsOps } from './req_owner.js';
 import type { Route } from './route.js';
-import { type RouteWs, routeWs } from './ws_host.js';
+import { type RouteWs, routeWs } from './route_ws.js';
 
 const FULL: Refused = {
   status: '503 Service Unavailable',
@@ -193,9 +194,5 @@ class EarlyFrames implements WsOps {
 
   recvFrame(): Promise<void> {
     throw new EspError(ESP_ERR_INVALID_STATE, 'no frame to receive: this call is for the handshake');
-  }
-
-  recvFramePart(): Promise<void> {
-    return this.recvFrame();
   }
 }

@@ -36,7 +36,7 @@ export class Inbox {
   private final = false;
   private unread = 0;
   /** Frames of a message, when that was asked last. */
-  private fragmentsSeen = 0;
+  fragmentsSeen = 0;
   private message: Message | undefined;
   /** Does the payload of a frame of that message come? */
   private joining = false;
@@ -194,6 +194,7 @@ export class Inbox {
   close(): void {
     this.message?.close();
     this.message = undefined;
+    this.joining = false;
   }
 
   /** The payload has not all come: the handler waits while `feed` moves it. */
@@ -237,5 +238,6 @@ export function takeInbox(): Inbox {
 
 /** @param inbox is `idle` */
 export function giveInbox(inbox: Inbox): void {
+  inbox.fragmentsSeen = 0;
   if (free.length < POOL_MAX) free.push(inbox);
 }

@@ -108,21 +108,20 @@ export class FrameBytes implements FrameSink {
 
 /** A message that goes to many connections, or waits: it is made into bytes once for all that have it alike. */
 export class EncodedMessage {
+  /** Length of the payload. */
+  readonly len: number;
   private readonly made = new Map<WsCodec, Buffer>();
 
   constructor(
     private readonly type: number,
     private readonly payload: Uint8Array | string,
-  ) {}
+  ) {
+    this.len = Buffer.byteLength(payload);
+  }
 
   /** Is it a Ping or Pong? */
   get isControl(): boolean {
     return this.type >= HTTPD_WS_TYPE_CLOSE;
-  }
-
-  /** Length of the payload. */
-  get len(): number {
-    return typeof this.payload === 'string' ? Buffer.byteLength(this.payload) : this.payload.length;
   }
 
   /** Its frames as `codec` has them. They must not be changed. */

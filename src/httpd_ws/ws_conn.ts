@@ -12,7 +12,6 @@ import {
   EspError,
   invalidArg,
 } from '../err.js';
-import type { TagLog } from '../log.js';
 import type { Input } from '../sess/input.js';
 import type { CtxHolder, Protocol } from '../sess/protocol.js';
 import type { Sess } from '../sess/sess.js';
@@ -31,30 +30,10 @@ import type { WsCodec } from './deflate.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG, type HttpdWsFrame } from './frame_type.js';
 import { giveInbox, type Inbox, takeInbox } from './inbox.js';
 import { Keepalive, PEER_DEAD, PING_DUE } from './keepalive.js';
-import type { MessageMemory } from './message.js';
-import type { WsCloseInfo, WsSettings } from './options.js';
 import { RECV_MORE } from './recv.js';
 import type { EncodedMessage } from './send.js';
-import { type SentDataHost, WsTx } from './ws_tx.js';
-
-/** What the WebSockets of one URI handler need from the server. */
-export interface WsHost<Req extends CtxHolder = CtxHolder> extends SentDataHost {
-  readonly log: TagLog;
-  readonly settings: WsSettings;
-  readonly memory: MessageMemory;
-  readonly recvWaitMs: number;
-  readonly wantsControlFrames: boolean;
-  /** `uri` of the handler. */
-  readonly uri: string;
-  /** Calls the URI handler for a frame. */
-  callHandler(sess: Sess, req: Req): unknown;
-  /** The handler has ended: takes over the session's context. */
-  onHandlerDone(sess: Sess, req: Req): void;
-  /** A frame, or a message that was joined, has come. */
-  onFrame(sess: Sess, firstByte: number, len: number): void;
-  /** The WebSocket is over. */
-  onClosed(info: WsCloseInfo): void;
-}
+import type { WsHost } from './ws_host.js';
+import { WsTx } from './ws_tx.js';
 
 const RESOLVED = Promise.resolve();
 
@@ -154,23 +133,30 @@ export class WsConn implements Protocol {
     });
   }
 
-  recvFrame(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
-    const inbox = this.describe(pkt, maxLen);
+  recvFrame(pkt: HttpdWsFrame, maxLen: number, how: 'whole' | 'part'): Promise<void> {
+    if (pkt === null || typeof pkt !== 'object') invalidArg('the frame must be made with wsFrame()');
+    if (!Number.isInteger(maxLen) || maxLen < 0) invalidArg('maxLen must be an integer from 0');
+    const { inbox, sess } = this;
+    if (!inbox?.hasOffer) {
+      throw new EspError(ESP_ERR_INVALID_STATE, 'no frame to receive: the handler is called when one has come');
+    }
+    inbox.describe(pkt);
     if (maxLen === 0) return RESOLVED;
-    // all of it, or what wsRecvFramePart has left
+    // all of it, or what earlier calls for a part have left
     const { leftLen } = pkt;
-    if (leftLen > maxLen) {
+    if (leftLen > maxLen && how === 'whole') {
       throw new EspError(
         ESP_ERR_INVALID_SIZE,
         `the frame has ${leftLen} bytes to receive, more than maxLen ${maxLen}; call again with more`,
       );
     }
-    return this.receive(inbox, pkt, leftLen);
-  }
-
-  recvFramePart(pkt: HttpdWsFrame, maxLen: number): Promise<void> {
-    const inbox = this.describe(pkt, maxLen);
-    return maxLen === 0 ? RESOLVED : this.receive(inbox, pkt, Math.min(pkt.leftLen, maxLen));
+    if (!sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
+    const received = inbox.receive(sess.input, pkt, Math.min(leftLen, maxLen));
+    if (inbox.waiting) {
+      sess.pump();
+      if (inbox.waiting) this.wait();
+    }
+    return received;
   }
 
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
@@ -256,7 +242,13 @@ export class WsConn implements Protocol {
     if (inbox?.hasOffer) failure = inbox.release(sess.input);
     this.rest();
     if (!sess.open) return;
-    this.keepalive.dataAt = sess.recent;
+    if (this.inMessage) {
+      // the clock of the deadlines may not have run
+      this.keepalive.dataAt = sess.now;
+      this.plan();
+    } else {
+      this.keepalive.dataAt = sess.recent;
+    }
     if (failure !== undefined) this.fail(failure);
     // a handler that asked for control frames may leave the answer to a Close to us
     if (this.peerClose !== undefined) this.answerClose(this.peerClose);
@@ -339,29 +331,6 @@ export class WsConn implements Protocol {
   /** A Close frame of ours has been sent: the peer's must come in time too. */
   private awaitClose(): void {
     if (this.peerClose === undefined) this.setRecvDue(this.sess.now + this.host.recvWaitMs);
-  }
-
-  /** Fills in what is known of the frame that the handler was called for. */
-  private describe(pkt: HttpdWsFrame, maxLen: number): Inbox {
-    if (pkt === null || typeof pkt !== 'object') invalidArg('the frame must be made with wsFrame()');
-    if (!Number.isInteger(maxLen) || maxLen < 0) invalidArg('maxLen must be an integer from 0');
-    const { inbox } = this;
-    if (!inbox?.hasOffer) {
-      throw new EspError(ESP_ERR_INVALID_STATE, 'no frame to receive: the handler is called when one has come');
-    }
-    inbox.describe(pkt);
-    return inbox;
-  }
-
-  private receive(inbox: Inbox, pkt: HttpdWsFrame, n: number): Promise<void> {
-    const { sess } = this;
-    if (!sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
-    const received = inbox.receive(sess.input, pkt, n);
-    if (inbox.waiting) {
-      sess.pump();
-      if (inbox.waiting) this.wait();
-    }
-    return received;
   }
 
   /** Moves payload to a handler that waits for it. @returns whether it has all that it asked for */

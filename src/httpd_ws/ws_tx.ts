@@ -8,15 +8,12 @@ import { parseClose } from './close.js';
 import type { WsCodec } from './deflate.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE, type HttpdWsFrame, payloadOf } from './frame_type.js';
 import { EncodedMessage, isFinal, writeFragments, writeFrame, writeMessage } from './send.js';
-
-/** Is told what the application has sent. */
-export interface SentDataHost {
-  onSentData(sess: Sess, len: number): void;
-}
+import type { WsHost } from './ws_host.js';
 
 /** Messages that wait for the end of another one, which the application sends in fragments. */
 interface Held {
-  readonly messages: Buffer[];
+  readonly messages: EncodedMessage[];
+  /** What they have to send. */
   bytes: number;
 }
 
@@ -29,7 +26,7 @@ export class WsTx {
 
   constructor(
     private readonly sess: Sess,
-    private readonly host: SentDataHost,
+    private readonly host: WsHost,
     readonly codec: WsCodec,
   ) {}
 
@@ -59,7 +56,7 @@ export class WsTx {
       if (final) this.letGo();
       else this.held ??= { messages: [], bytes: 0 };
     } else if (this.held !== undefined) {
-      hold(this.held, new EncodedMessage(type, payload).bytes(codec));
+      this.hold(this.held, new EncodedMessage(type, payload));
     } else {
       this.host.onSentData(sess, writeMessage(sess.tx, codec, type, payload));
     }
@@ -70,9 +67,8 @@ export class WsTx {
   sendToMany(message: EncodedMessage): boolean {
     const { sess, held } = this;
     if (this.closeSent || !sess.open || !(message.isControl || sess.hasRoom(held?.bytes))) return false;
-    const bytes = message.bytes(this.codec);
-    if (held === undefined || message.isControl) this.toMany(bytes);
-    else hold(held, bytes);
+    if (held === undefined || message.isControl) this.toMany(message);
+    else this.hold(held, message);
     return true;
   }
 
@@ -110,17 +106,18 @@ export class WsTx {
   private letGo(): void {
     const { held } = this;
     this.held = undefined;
-    for (const bytes of held?.messages ?? []) this.toMany(bytes);
+    for (const message of held?.messages ?? []) this.toMany(message);
   }
 
-  private toMany(bytes: Buffer): void {
-    this.sess.sendToMany(bytes);
-    this.host.onSentData(this.sess, bytes.length);
+  private toMany(message: EncodedMessage): void {
+    this.sess.sendToMany(message.bytes(this.codec));
+    this.host.onSentData(this.sess, message.len);
   }
-}
 
-/** Keeps a message back until the one under way has ended. */
-function hold(held: Held, bytes: Buffer): void {
-  held.messages.push(bytes);
-  held.bytes += bytes.length;
+  /** Keeps a message back until the one under way has ended. */
+  private hold(held: Held, message: EncodedMessage): void {
+    // now, since the payload is the application's
+    held.bytes += message.bytes(this.codec).length;
+    held.messages.push(message);
+  }
 }

@@ -42,7 +42,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   overrides: Overrides | undefined;
   /** Has the peer sent FIN? */
   peerEnded = false;
-  /** When something has come from the peer, in ms, give or take a sweep of the deadlines. */
+  /** When the peer has shown life, by what it sent or took, in ms, give or take a sweep of the deadlines. */
   heardAt: number;
   private state = OPEN;
   /** When the protocol's patience ends, on the clock of `deadlines`; 0 is never. */
@@ -266,6 +266,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   onWritable(): void {
     if (this.state === ENDED) return;
+    // it has taken what was sent before
+    this.heardAt = this.host.deadlines.recent;
     try {
       this.tx.onWritable();
     } catch (thrown) {

@@ -6,7 +6,7 @@ import { WsCodec } from '../httpd_ws/deflate.js';
 import type { DeflateParams } from '../httpd_ws/extension.js';
 import type { MessageMemory } from '../httpd_ws/message.js';
 import type { WsCloseInfo, WsSettings } from '../httpd_ws/options.js';
-import type { WsHost } from '../httpd_ws/ws_conn.js';
+import type { WsHost } from '../httpd_ws/ws_host.js';
 import type { TagLog } from '../log.js';
 import { lendCtx, returnCtx } from '../sess/ctx.js';
 import type { Sess } from '../sess/sess.js';

@@ -1,0 +1,29 @@
+/**
+ * What a WebSocket needs from the server.
+ */
+import type { TagLog } from '../log.js';
+import type { CtxHolder } from '../sess/protocol.js';
+import type { Sess } from '../sess/sess.js';
+import type { MessageMemory } from './message.js';
+import type { WsCloseInfo, WsSettings } from './options.js';
+
+/** What those of one URI handler share. */
+export interface WsHost<Req extends CtxHolder = CtxHolder> {
+  readonly log: TagLog;
+  readonly settings: WsSettings;
+  readonly memory: MessageMemory;
+  readonly recvWaitMs: number;
+  readonly wantsControlFrames: boolean;
+  /** `uri` of the handler. */
+  readonly uri: string;
+  /** Calls the URI handler for a frame. */
+  callHandler(sess: Sess, req: Req): unknown;
+  /** The handler has ended: takes over the session's context. */
+  onHandlerDone(sess: Sess, req: Req): void;
+  /** A frame, or a message that was joined, has come. */
+  onFrame(sess: Sess, firstByte: number, len: number): void;
+  /** The application has sent a payload of this length. */
+  onSentData(sess: Sess, len: number): void;
+  /** The WebSocket is over. */
+  onClosed(info: WsCloseInfo): void;
+}
