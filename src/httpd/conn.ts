@@ -106,6 +106,10 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     return this.state === 'handling' ? !this.body.waiting : this.state === 'closed' || this.state === 'upgraded';
   }
 
+  get unfinished(): boolean {
+    return false;
+  }
+
   run(input: Input): void {
     while (this.sess.open && !this.sess.txFull && input.from < input.to) {
       switch (this.state) {

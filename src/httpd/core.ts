@@ -256,7 +256,7 @@ export class HttpdCore implements SessHost {
     if (protocol instanceof WsConn) protocol.leave('purged');
     // what is queued just now is at most a Close frame: it goes out before the socket is released
     victim.tx.flush();
-    victim.end('purged: least recently used');
+    this.contexts.run(victim.end, victim, 'purged: least recently used');
     return true;
   }
 
@@ -296,6 +296,7 @@ class Refusal implements Protocol {
   readonly isWebsocket = false;
   readonly request = undefined;
   readonly blocked = true;
+  readonly unfinished = false;
 
   run(): void {}
   onPeerEnd(): void {}

@@ -2,7 +2,7 @@
  * What the WebSockets of one URI handler share: its options, how many there are, and their way back to the server.
  */
 import { describeThrown } from '../err.js';
-import { WsCodec } from '../httpd_ws/deflate.js';
+import { type WsCodec, WsCodecs } from '../httpd_ws/deflate.js';
 import type { DeflateParams } from '../httpd_ws/extension.js';
 import type { MessageMemory } from '../httpd_ws/message.js';
 import type { WsCloseInfo, WsSettings } from '../httpd_ws/options.js';
@@ -24,8 +24,7 @@ export class RouteWs implements WsHost<HttpdReq> {
   readonly uri: string;
   /** WebSockets that are open. */
   private count = 0;
-  /** Codecs of connections that keep no context, by what they have agreed on. */
-  private readonly codecs = new Map<string, WsCodec>();
+  private readonly codecs: WsCodecs;
 
   constructor(
     private readonly core: HttpdCore,
@@ -33,6 +32,7 @@ export class RouteWs implements WsHost<HttpdReq> {
   ) {
     this.log = core.logs.ws;
     this.settings = route.ws;
+    this.codecs = new WsCodecs(route.ws);
     this.memory = core.messageMemory;
     this.recvWaitMs = core.recvWaitMs;
     this.wantsControlFrames = route.handleWsControlFrames;
@@ -49,10 +49,7 @@ export class RouteWs implements WsHost<HttpdReq> {
   /** A WebSocket is opened. @returns how its messages look */
   open(params: DeflateParams | undefined): WsCodec {
     this.count += 1;
-    const key = JSON.stringify(params);
-    const codec = this.codecs.get(key) ?? new WsCodec(this.settings, params);
-    if (codec.shareable) this.codecs.set(key, codec);
-    return codec;
+    return this.codecs.for(params);
   }
 
   callHandler(sess: Sess, req: HttpdReq): unknown {
@@ -78,14 +75,17 @@ export class RouteWs implements WsHost<HttpdReq> {
     this.count -= 1;
     const { closeCb } = this.settings;
     if (closeCb === undefined) return;
-    const onFailure = (thrown: unknown) =>
-      this.log.error(`httpd_ws_close: wsCloseCb failed: ${describeThrown(thrown)}`);
     try {
-      watch(closeCb(info), onFailure);
+      watch(closeCb(info), this.onLateFailure);
     } catch (thrown) {
-      onFailure(thrown);
+      this.onLateFailure(thrown);
     }
   }
+
+  /** What an application's callback has thrown, or rejected with, when there is nobody else to tell. */
+  readonly onLateFailure = (thrown: unknown): void => {
+    this.log.error(`httpd_ws: a callback of '${this.uri}' failed: ${describeThrown(thrown)}`);
+  };
 }
 
 const hosts = new WeakMap<Route, RouteWs>();

@@ -378,7 +378,8 @@ export class HttpdServer {
    * @throws EspError ESP_ERR_NOT_FOUND
    */
   sessGetTxPending(fd: number): number {
-    return this.core.session(fd).tx.pending;
+    const { protocol, tx } = this.core.session(fd);
+    return tx.pending + (protocol instanceof WsConn ? protocol.held : 0);
   }
 
   /** What an fd stands for (`httpd_ws_get_fd_info`): `HTTPD_WS_CLIENT_INVALID`, `_HTTP` or `_WEBSOCKET`. */

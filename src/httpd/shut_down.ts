@@ -16,7 +16,7 @@ export async function shutDown(core: HttpdCore, listener: Listener | undefined, 
     core.onEmpty = resolve;
   });
   const timeUp = core.clock.after(graceMs, () => {
-    for (const sess of [...core.sessions]) sess.end('the server stops', 'reset');
+    for (const sess of [...core.sessions]) core.contexts.run(sess.reset, sess, 'the server stops');
   });
   for (const sess of [...core.sessions]) sayGoodbye(sess);
   if (core.sessions.size > 0) await empty;

@@ -3,7 +3,7 @@
  */
 import { ESP_ERR_INVALID_STATE, ESP_ERR_NO_MEM, EspError } from '../err.js';
 import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
-import { HTTPD_WS_TYPE_CLOSE, type HttpdWsFrame, payloadOf } from '../httpd_ws/frame_type.js';
+import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE, type HttpdWsFrame, payloadOf } from '../httpd_ws/frame_type.js';
 import {
   type Accepted,
   acceptKey,
@@ -13,8 +13,10 @@ import {
   UPGRADE_REQUIRED,
 } from '../httpd_ws/handshake.js';
 import { originAllowed } from '../httpd_ws/options.js';
+import { isFinal } from '../httpd_ws/send.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import type { WsHost } from '../httpd_ws/ws_host.js';
+import { checkClosePayload, checkFragment } from '../httpd_ws/ws_tx.js';
 import type { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
 import { findHeader, joinHeaders } from './headers.js';
@@ -45,7 +47,7 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
   let accepted: Accepted | undefined;
   // as a handler: what an application's wsAllowedOrigins throws is answered like what a handler throws
   const check = (): void => {
-    const outcome = host.full ? FULL : checkRequest(head, route);
+    const outcome = host.full ? FULL : checkRequest(head, route, host.onLateFailure);
     if ('status' in outcome) refuse(req, outcome);
     else accepted = outcome;
   };
@@ -130,12 +132,16 @@ class Upgrade {
   }
 }
 
-function checkRequest(head: RequestHead, { subprotocols, ws }: Route): Accepted | Refused {
+function checkRequest(
+  head: RequestHead,
+  { subprotocols, ws }: Route,
+  onLateFailure: (thrown: unknown) => void,
+): Accepted | Refused {
   // RFC 6455 section 4.2.1: HTTP/1.1 or higher; and a body would be taken for frames
   if (!head.upgrade || head.http10) return UPGRADE_REQUIRED;
   if (head.hasBody) return { status: '400 Bad Request', headers: [], message: 'A WebSocket handshake has no body.' };
   const field = (name: string) => joinHeaders(head.headers, name);
-  if (!originAllowed(ws, field('origin'), field('host'))) return ORIGIN_REFUSED;
+  if (!originAllowed(ws, field('origin'), field('host'), onLateFailure)) return ORIGIN_REFUSED;
   return checkHandshake(
     {
       upgrade: field('upgrade'),
@@ -159,6 +165,7 @@ class EarlyFrames implements WsOps {
   private readonly frames: HttpdWsFrame[] = [];
   private bytes = 0;
   private closed = false;
+  private inMessage = false;
   private ws: WsConn | undefined;
 
   constructor(private readonly max: number) {}
@@ -183,11 +190,16 @@ class EarlyFrames implements WsOps {
       );
     }
     const payload = Buffer.from(payloadOf(pkt) as Uint8Array);
+    const { type } = pkt;
+    if (type === HTTPD_WS_TYPE_CLOSE) checkClosePayload(payload);
+    const isFragment = type < HTTPD_WS_TYPE_CLOSE && (pkt.fragmented || type === HTTPD_WS_TYPE_CONTINUE);
+    if (isFragment) checkFragment(type, this.inMessage);
     if (this.bytes + payload.length > this.max) {
       throw new EspError(ESP_ERR_NO_MEM, `more than ${this.max} bytes (maxTxPending) before the handshake has ended`);
     }
     this.bytes += payload.length + FRAME_COST;
-    this.closed = pkt.type === HTTPD_WS_TYPE_CLOSE;
+    this.closed = type === HTTPD_WS_TYPE_CLOSE;
+    if (isFragment) this.inMessage = !isFinal(pkt);
     this.frames.push({ ...pkt, payload, len: 0 });
     return Promise.resolve();
   }

@@ -5,15 +5,12 @@
  */
 import type { DeflateParams } from './extension.js';
 import type { WsDeflateSettings, WsSettings } from './options.js';
-import { ZlibStream } from './zlib_stream.js';
+import { Z_BLOCK, Z_SYNC_FLUSH, ZlibStream } from './zlib_stream.js';
 
 /** What a flush ends with, and a message does not carry (RFC 7692 section 7.2.1). */
-const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
-/**
- * The same, then an empty last block and a byte more: at a boundary of blocks, where a message has to end, zlib stops in
- * front of that byte; a message that was cut off takes all of it for its own.
- */
-const TAIL_AND_END = Buffer.from([0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff, 0]);
+const TAIL_LEN = 4;
+/** That, and a byte in front of which zlib stops if the message ends at a boundary of blocks, as it must. */
+const TAIL = Buffer.from([0, 0, 0xff, 0xff, 0]);
 /** What is compressed at most. zlib holds up the loop while it works, for some 20 ms here. */
 export const DEFLATE_MAX = 1024 * 1024;
 /** Inflated at a time. */
@@ -58,14 +55,14 @@ export class Deflater {
     const { stream } = this;
     if (!this.keepsContext) stream.reset();
     const out = scratchBuffer();
-    let n = stream.run(payload, 0, payload.length, out, 0, SCRATCH);
+    let n = stream.run(Z_SYNC_FLUSH, payload, 0, payload.length, out, 0, SCRATCH);
     let result = out;
     if (n === SCRATCH) {
       const parts = [];
       for (
         ;
         n === SCRATCH;
-        n = stream.run(payload, payload.length - stream.inputLeft, payload.length, out, 0, SCRATCH)
+        n = stream.run(Z_SYNC_FLUSH, payload, payload.length - stream.inputLeft, payload.length, out, 0, SCRATCH)
       ) {
         parts.push(Buffer.from(out));
       }
@@ -73,7 +70,7 @@ export class Deflater {
       result = Buffer.concat(parts);
       n = result.length;
     }
-    const len = n - TAIL.length;
+    const len = n - TAIL_LEN;
     // the peer has to see what the window knows
     return len < payload.length || this.keepsContext ? result.subarray(0, len) : undefined;
   }
@@ -90,14 +87,19 @@ export class Inflater {
   failed = false;
   /** Is all that `give` has brought inflated? */
   inputUsed = true;
+  /** Is the end of the message being inflated? */
+  inTail = false;
+  /** Does zlib work? When it fails, code of the application may run before it returns. */
+  running = false;
   private stream: ZlibStream | undefined;
   /** What `give` has brought and is not used up. */
   private input: Buffer = TAIL;
   private from = 0;
   private to = 0;
-  private inTail = false;
 
-  /** @param keepsContext then the end of a message can't be checked */
+  /** Is `input` our own? */
+  private kept = false;
+
   constructor(
     private readonly windowBits: number,
     readonly keepsContext: boolean,
@@ -108,13 +110,14 @@ export class Inflater {
     this.input = bytes;
     this.from = from;
     this.to = to;
+    this.kept = false;
   }
 
   /** All pieces have come. */
   giveTail(): void {
-    const tail = this.keepsContext ? TAIL : TAIL_AND_END;
-    this.give(tail, 0, tail.length);
+    this.give(TAIL, 0, TAIL.length);
     this.inTail = true;
+    this.kept = true;
   }
 
   /**
@@ -128,32 +131,32 @@ export class Inflater {
     let at = 0;
     this.stream ??= new ZlibStream('inflate', { windowBits: this.windowBits });
     const { stream } = this;
+    this.running = true;
     for (;;) {
-      at += stream.run(this.input, this.from, this.to, out, at, end);
-      const used = this.to - stream.inputLeft - this.from;
-      this.from += used;
-      if (stream.error !== undefined) {
-        this.failed = true;
+      at += stream.run(this.inTail ? Z_BLOCK : Z_SYNC_FLUSH, this.input, this.from, this.to, out, at, end);
+      this.from = this.to - stream.inputLeft;
+      this.inputUsed = at < end;
+      this.failed = stream.error !== undefined;
+      if (this.failed) break;
+      if (this.inTail) {
+        if (this.from === TAIL_LEN) this.inputUsed = true;
+        // if it has used nothing, the message has ended with a block marked as the last one
+        else this.failed = at < end && this.from > 0;
         break;
       }
-      if (at === end) break;
-      if (this.inTail && !this.keepsContext) {
-        // or it has ended already, with a last block of its own
-        this.failed = stream.inputLeft !== 1 && used > 0;
-        break;
-      }
-      if (this.from === this.to) break;
-      // a block marked as the last one (BFINAL), with others behind it (RFC 7692 section 7.2.3.4)
+      if (at === end || this.from === this.to) break;
+      // behind a block marked as the last one (BFINAL) there are others (RFC 7692 section 7.2.3.4)
       stream.reset();
     }
-    this.inputUsed = at < end;
+    this.running = false;
     return out.subarray(0, at);
   }
 
   /** What is left of the piece is no longer borrowed. */
   keepInput(): void {
-    if (this.inTail) return;
+    if (this.kept) return;
     this.give(Buffer.from(this.input.subarray(this.from, this.to)), 0, this.to - this.from);
+    this.kept = true;
   }
 
   /** The message is complete. */
@@ -176,6 +179,10 @@ export class Inflaters {
   /** @param windowBits of a connection's own inflater, which keeps its context; undefined: those that all share */
   constructor(private readonly windowBits?: number) {}
 
+  get keepsContext(): boolean {
+    return this.windowBits !== undefined;
+  }
+
   take(): Inflater {
     if (this.windowBits === undefined) return free.pop() ?? new Inflater(15, false);
     this.own ??= new Inflater(this.windowBits, true);
@@ -184,7 +191,7 @@ export class Inflaters {
 
   /** The message has ended, in whatever way. */
   give(inflater: Inflater): void {
-    if (inflater.failed || (inflater !== this.own && free.length >= POOL_MAX)) {
+    if (inflater.failed || inflater.running || (inflater !== this.own && free.length >= POOL_MAX)) {
       inflater.close();
       return;
     }
@@ -202,28 +209,49 @@ export class Inflaters {
 const free: Inflater[] = [];
 
 /** How messages look on a connection, or on many that have agreed on the same. */
-export class WsCodec {
+export interface WsCodec {
   /** Longer messages are cut into frames of this length. */
   readonly fragmentLen: number;
   /** Both undefined without permessage-deflate. */
   readonly deflater: Deflater | undefined;
   readonly inflaters: Inflaters | undefined;
-  /** May other connections with the same parameters use it too? */
-  readonly shareable: boolean;
+}
+
+/** The connection of a codec has ended; what others share stays. */
+export function closeCodec({ deflater, inflaters }: WsCodec): void {
+  if (deflater?.keepsContext) deflater.close();
+  inflaters?.close();
+}
+
+/** The codecs of one URI handler. Connections that keep no context share theirs. */
+export class WsCodecs {
+  private readonly codecs = new Map<string, WsCodec>();
+  private readonly deflaters = new Map<number, Deflater>();
+
+  constructor(private readonly settings: WsSettings) {}
 
   /** @param params undefined without permessage-deflate */
-  constructor({ fragmentLen, deflate }: WsSettings, params: DeflateParams | undefined) {
-    this.fragmentLen = fragmentLen;
-    this.shareable = params === undefined || (params.serverNoContextTakeover && params.clientNoContextTakeover);
-    if (deflate === undefined || params === undefined) return;
-    this.deflater = new Deflater(deflate, params.serverMaxWindowBits, !params.serverNoContextTakeover);
-    this.inflaters = new Inflaters(params.clientNoContextTakeover ? undefined : params.clientMaxWindowBits);
+  for(params: DeflateParams | undefined): WsCodec {
+    const { fragmentLen, deflate } = this.settings;
+    const key = JSON.stringify(params);
+    let codec = this.codecs.get(key);
+    if (codec !== undefined) return codec;
+    if (deflate === undefined || params === undefined) {
+      codec = { fragmentLen, deflater: undefined, inflaters: undefined };
+    } else {
+      const own = params.clientNoContextTakeover ? undefined : params.clientMaxWindowBits;
+      codec = { fragmentLen, deflater: this.deflaterFor(deflate, params), inflaters: new Inflaters(own) };
+    }
+    const keeps = codec.deflater?.keepsContext || codec.inflaters?.keepsContext;
+    if (!keeps) this.codecs.set(key, codec);
+    return codec;
   }
 
-  /** The connection has ended. */
-  close(): void {
-    if (this.shareable) return;
-    this.deflater?.close();
-    this.inflaters?.close();
+  private deflaterFor(settings: WsDeflateSettings, params: DeflateParams): Deflater {
+    const { serverMaxWindowBits: bits } = params;
+    if (!params.serverNoContextTakeover) return new Deflater(settings, bits, true);
+    const deflater = this.deflaters.get(bits) ?? new Deflater(settings, bits, false);
+    this.deflaters.set(bits, deflater);
+    return deflater;
   }
 }

@@ -35,8 +35,6 @@ export class Inbox {
   len = 0;
   private final = false;
   private unread = 0;
-  /** Frames of a message, when that was asked last. */
-  fragmentsSeen = 0;
   private message: Message | undefined;
   /** Does the payload of a frame of that message come? */
   private joining = false;
@@ -69,12 +67,17 @@ export class Inbox {
     return (this.final ? 0x80 : 0) | this.type;
   }
 
-  /** Has a further frame of a message come since this was asked last? */
-  grew(): boolean {
-    const { fragments } = this.frames;
-    const grew = fragments !== this.fragmentsSeen;
-    this.fragmentsSeen = fragments;
-    return grew;
+  /** Will there be more for the handler, without further input? */
+  get hasMore(): boolean {
+    const { message } = this;
+    return message !== undefined && (message.hasMore || (message.ready && !this.hasOffer));
+  }
+
+  /** Has a data frame begun since this was asked last? */
+  dataBegun(): boolean {
+    const { dataBegun } = this.frames;
+    this.frames.dataBegun = false;
+    return dataBegun;
   }
 
   /** Takes what it can of the input. @returns RECV_…, or what the peer did wrong */
@@ -102,6 +105,7 @@ export class Inbox {
       this.type = this.message.type;
       this.final = this.message.complete;
       this.len = this.message.len;
+      this.message.beginPacket();
     } else {
       this.type = header.opcode;
       this.final = header.fin;
@@ -238,6 +242,5 @@ export function takeInbox(): Inbox {
 
 /** @param inbox is `idle` */
 export function giveInbox(inbox: Inbox): void {
-  inbox.fragmentsSeen = 0;
   if (free.length < POOL_MAX) free.push(inbox);
 }

@@ -15,6 +15,8 @@ export const PEER_DEAD = 2;
 export class Keepalive {
   /** When a data frame has come or gone. */
   dataAt: number;
+  /** When the last frame of a message has come that is not complete. */
+  messageAt = 0;
   /** When the peer was pinged; 0 is never. */
   private pingedAt = 0;
   private readonly openedAt: number;
@@ -37,7 +39,7 @@ export class Keepalive {
     let time = Number.POSITIVE_INFINITY;
     if (pingMs > 0) time = this.pingedAt > heardAt ? this.pingedAt + pongMs : heardAt + pingMs;
     if (inactivityMs > 0) time = Math.min(time, this.dataAt + inactivityMs);
-    if (inMessage) time = Math.min(time, this.dataAt + messageMs);
+    if (inMessage) time = Math.min(time, this.messageAt + messageMs);
     if (lifeMs > 0) time = Math.min(time, this.openedAt + lifeMs);
     return time === Number.POSITIVE_INFINITY ? 0 : time;
   }
@@ -46,7 +48,7 @@ export class Keepalive {
   look(now: number, heardAt: number, inMessage: boolean): number | Failure {
     const { pingMs, pongMs, inactivityMs, messageMs, lifeMs } = this.settings;
     if (lifeMs > 0 && now >= this.openedAt + lifeMs) return FAIL.TOO_OLD;
-    if (inMessage && now >= this.dataAt + messageMs) return FAIL.STALLED;
+    if (inMessage && now >= this.messageAt + messageMs) return FAIL.STALLED;
     if (inactivityMs > 0 && now >= this.dataAt + inactivityMs) return FAIL.INACTIVE;
     if (pingMs === 0) return ALL_WELL;
     if (this.pingedAt > heardAt) return now >= this.pingedAt + pongMs ? PEER_DEAD : ALL_WELL;

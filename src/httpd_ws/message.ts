@@ -37,22 +37,23 @@ export class MessageMemory {
 export class Message {
   /** Type of the next packet: the message's, then CONTINUE. */
   type: number;
-  /** Bytes that wait to be handed over. */
-  len = 0;
-  /** Is the last byte among them? */
+  /** Does the next packet end with the message's last byte? */
   complete = false;
+  /** Bytes that wait to be handed over; one more than a packet if it was inflated to see whether there is more. */
+  private waiting = 0;
   /** Length of the message so far. */
   private total = 0;
+  /** Bytes of the packet that was handed over last, and have not been received. */
+  private packetLeft = 0;
   private readonly queue = new ByteQueue();
   /** Checks what has been inflated; what comes as it is has been checked. */
   private readonly utf8: Utf8Check | undefined;
-  private readonly inflater: Inflater | undefined;
+  private inflater: Inflater | undefined;
   private inflaterCost = 0;
   /** May the inflater have more, without further input? */
   private more = false;
   /** Has the last frame come? */
   private ends = false;
-  private tailGiven = false;
 
   /** @param inflaters of a compressed message */
   constructor(
@@ -67,9 +68,14 @@ export class Message {
     if (type === HTTPD_WS_TYPE_TEXT && rules.checkUtf8) this.utf8 = new Utf8Check();
   }
 
+  /** Length of the next packet. */
+  get len(): number {
+    return Math.min(this.waiting, this.rules.maxPacketLen);
+  }
+
   /** Is there something to hand over? */
   get ready(): boolean {
-    return this.complete || this.len >= this.rules.maxPacketLen;
+    return this.complete || this.waiting >= this.rules.maxPacketLen;
   }
 
   /** How many bytes the packet has room for. */
@@ -77,15 +83,21 @@ export class Message {
     return this.rules.maxPacketLen - this.len;
   }
 
+  /** Will there be another packet, without further input? */
+  get hasMore(): boolean {
+    return this.more;
+  }
+
   /** Payload has come: `bytes[from, to)`, no more of it than there is room for, unless it is compressed. */
   push(bytes: Buffer, from: number, to: number): Failure | undefined {
-    if (this.inflater === undefined) return this.append(bytes, from, to);
+    const { inflater } = this;
+    if (inflater === undefined) return this.append(bytes, from, to);
     if (this.inflaterCost === 0) {
       if (!this.memory.take(INFLATER_COST)) return FAIL.NO_MEMORY;
       this.inflaterCost = INFLATER_COST;
     }
-    this.inflater.give(bytes, from, to);
-    return this.inflate(this.inflater);
+    inflater.give(bytes, from, to);
+    return this.inflate(inflater);
   }
 
   /** The last frame's payload has come. */
@@ -94,74 +106,89 @@ export class Message {
     return this.goOn();
   }
 
-  /** A packet has been handed over: gets the next one ready from what has been received. */
+  /** Gets the next packet ready from what has been received. */
   goOn(): Failure | undefined {
-    if (this.more && this.inflater !== undefined) {
-      const failure = this.inflate(this.inflater);
-      if (failure !== undefined || this.more) return failure;
-    }
-    if (!this.ends) return undefined;
-    // an empty message need not have even the byte that it should have (RFC 7692 section 7.2.3.6)
-    if (this.inflater !== undefined && this.inflaterCost > 0 && !this.tailGiven) {
-      this.tailGiven = true;
-      this.inflater.giveTail();
-      const failure = this.inflate(this.inflater);
+    const { inflater } = this;
+    if (inflater !== undefined && this.more) {
+      const failure = this.inflate(inflater);
       if (failure !== undefined) return failure;
     }
-    if (this.more) return undefined;
+    if (!this.ends || this.more) return undefined;
+    // an empty message need not have even the byte that it should have (RFC 7692 section 7.2.3.6)
+    if (inflater !== undefined && this.inflaterCost > 0 && !inflater.inTail) {
+      inflater.giveTail();
+      const failure = this.inflate(inflater);
+      if (failure !== undefined || this.more) return failure;
+    }
     this.complete = true;
+    this.giveInflater();
     return this.utf8 === undefined || this.utf8.end() ? undefined : FAIL.UTF8;
+  }
+
+  /** The next packet is handed over. */
+  beginPacket(): void {
+    this.packetLeft = this.len;
   }
 
   /** Moves `n` bytes of the packet to the start of `target`. */
   read(target: Uint8Array, n: number): void {
-    this.queue.read(target, n);
-    this.drop(n);
+    this.take(n, target);
+    this.packetLeft -= n;
   }
 
   /** The handler has ended. What it has not received of the packet is dropped. */
   endPacket(): void {
-    this.queue.clear();
-    this.drop(this.len);
+    this.take(this.packetLeft);
+    this.packetLeft = 0;
     this.type = HTTPD_WS_TYPE_CONTINUE;
   }
 
   /** The message is over, complete or not. */
   close(): void {
-    this.endPacket();
-    this.memory.give(this.inflaterCost);
-    this.inflaterCost = 0;
-    if (this.inflater !== undefined) this.inflaters?.give(this.inflater);
+    this.take(this.waiting);
+    this.giveInflater();
   }
 
-  private drop(n: number): void {
-    this.len -= n;
+  private take(n: number, target?: Uint8Array): void {
+    this.queue.take(n, target);
+    this.waiting -= n;
     this.memory.give(n);
+  }
+
+  private giveInflater(): void {
+    const { inflater } = this;
+    this.inflater = undefined;
+    if (inflater === undefined) return;
+    this.inflaters?.give(inflater);
+    this.memory.give(this.inflaterCost);
+    this.inflaterCost = 0;
   }
 
   private append(bytes: Buffer, from: number, to: number): Failure | undefined {
     const n = to - from;
     if (!this.memory.take(n)) return FAIL.NO_MEMORY;
     this.queue.copy(bytes, from, to);
-    this.len += n;
+    this.waiting += n;
     this.total += n;
     return undefined;
   }
 
-  /** Inflates until the input is used up or the packet is full. */
+  /** Inflates until the input is used up, or the packet is full and one byte of the next one is there. */
   private inflate(inflater: Inflater): Failure | undefined {
-    this.more = true;
-    while (this.more && this.room > 0) {
-      // one byte more than is allowed shows that there are too many
-      const max = Math.min(this.room, this.rules.maxMessageLen - this.total + 1);
-      const bytes = inflater.next(max);
+    const { maxPacketLen, maxMessageLen } = this.rules;
+    do {
+      const room = maxPacketLen - this.waiting + 1;
+      this.more = true;
+      if (room <= 0) break;
+      // a byte more than is allowed shows that there are too many
+      const bytes = inflater.next(Math.min(room, maxMessageLen - this.total + 1));
       if (inflater.failed) return FAIL.DEFLATE;
-      if (this.total + bytes.length > this.rules.maxMessageLen) return FAIL.MESSAGE_LENGTH;
+      if (this.total + bytes.length > maxMessageLen) return FAIL.MESSAGE_LENGTH;
       if (this.utf8 !== undefined && !this.utf8.push(bytes, 0, bytes.length)) return FAIL.UTF8;
       const failure = this.append(bytes, 0, bytes.length);
       if (failure !== undefined) return failure;
       this.more = !inflater.inputUsed;
-    }
+    } while (this.more);
     if (this.more) inflater.keepInput();
     return undefined;
   }

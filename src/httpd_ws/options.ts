@@ -2,6 +2,7 @@
  * What a URI handler may say about its WebSockets, checked, with defaults.
  */
 import { invalidArg } from '../err.js';
+import { watch } from '../thenable.js';
 
 /** Why and how a WebSocket has ended. */
 export interface WsCloseInfo {
@@ -98,7 +99,7 @@ export interface WsSettings {
   readonly messageMode: boolean;
   readonly maxFrameLen: number;
   readonly maxMessageLen: number;
-  /** Never 0. */
+  /** Never 0; no limit unless in message mode. */
   readonly maxPacketLen: number;
   /** Never 0. */
   readonly maxSessions: number;
@@ -136,32 +137,36 @@ const DEFLATE_DEFAULTS: WsDeflateSettings = {
 
 /** Checks options one by one. */
 class Checks<Options extends object> {
+  /**
+   * @param uri of the handler, for messages
+   * @param prefix of the options' names in messages
+   */
   constructor(
     private readonly given: Options,
-    /** Behind an option's name in a message. */
-    private readonly where: string,
+    private readonly uri: string,
+    private readonly prefix = '',
   ) {}
 
   flag(name: keyof Options & string, byDefault: boolean): boolean {
-    const value: unknown = this.given[name] ?? byDefault;
+    const value: unknown = this.given[name] === undefined ? byDefault : this.given[name];
     return typeof value === 'boolean' ? value : this.refuse(name, 'must be true or false');
   }
 
   int(name: keyof Options & string, byDefault: number, min: number, max: number): number {
-    const value: unknown = this.given[name] ?? byDefault;
+    const value: unknown = this.given[name] === undefined ? byDefault : this.given[name];
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
     return this.refuse(name, `must be an integer from ${min} to ${max}`);
   }
 
   /** Seconds, as ms. */
   seconds(name: keyof Options & string, byDefault: number, min: number): number {
-    const value: unknown = this.given[name] ?? byDefault;
+    const value: unknown = this.given[name] === undefined ? byDefault : this.given[name];
     if (typeof value === 'number' && value >= min && value <= SECONDS_MAX) return value * 1000;
     return this.refuse(name, `must be a number of seconds from ${min} to ${SECONDS_MAX}`);
   }
 
   refuse(name: string, rule: string): never {
-    return invalidArg(`${name} of '${this.where}' ${rule}`);
+    return invalidArg(`${this.prefix}${name} of '${this.uri}' ${rule}`);
   }
 }
 
@@ -177,12 +182,14 @@ export function checkWsOptions(given: WsOptions, uri: string): WsSettings {
   if (fragmentLen > 0 && fragmentLen < FRAGMENT_MIN) {
     check.refuse('wsFragmentLen', `must be 0, or at least ${FRAGMENT_MIN}`);
   }
+  const messageMode = check.flag('wsMessageMode', false);
+  const maxPacketLen = check.int('wsMaxPacketLen', 0, 0, NO_LIMIT);
   const inactivityMs = check.seconds('wsInactivityTimeout', 0, 0);
   return {
-    messageMode: check.flag('wsMessageMode', false),
+    messageMode,
     maxFrameLen: check.int('wsMaxFrameLen', MIB_16, 1, NO_LIMIT),
     maxMessageLen: check.int('wsMaxMessageLen', MIB_16, 1, NO_LIMIT),
-    maxPacketLen: check.int('wsMaxPacketLen', 0, 0, NO_LIMIT) || NO_LIMIT,
+    maxPacketLen: (messageMode && maxPacketLen) || NO_LIMIT,
     maxSessions: check.int('wsMaxSessions', 0, 0, NO_LIMIT) || NO_LIMIT,
     fragmentLen: fragmentLen || NO_LIMIT,
     pingMs: check.seconds('wsPingInterval', 60, 0),
@@ -191,23 +198,23 @@ export function checkWsOptions(given: WsOptions, uri: string): WsSettings {
     messageMs: inactivityMs || MESSAGE_SECONDS * 1000,
     lifeMs: check.seconds('wsRequestTimeout', 0, 0),
     checkUtf8: !check.flag('wsIgnoreEncodingErrors', false),
-    deflate: checkDeflate(given.wsPerMessageDeflate, check),
+    deflate: checkDeflate(given.wsPerMessageDeflate, uri, check),
     allowedOrigins: checkOrigins(origins, check),
     closeCb,
   };
 }
 
-function checkDeflate(given: unknown, check: Checks<WsOptions>): WsDeflateSettings | undefined {
+function checkDeflate(given: unknown, uri: string, check: Checks<WsOptions>): WsDeflateSettings | undefined {
   if (given === undefined || given === false) return undefined;
   if (given === true) return DEFLATE_DEFAULTS;
-  if (given === null || typeof given !== 'object') {
+  if (given === null || typeof given !== 'object' || Array.isArray(given)) {
     check.refuse('wsPerMessageDeflate', 'must be true, false or an object; see WsDeflateOptions');
   }
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(DEFLATE_DEFAULTS, name)) check.refuse('wsPerMessageDeflate', `has no field '${name}'`);
   }
   const options: WsDeflateOptions = given;
-  const checks = new Checks(options, 'wsPerMessageDeflate');
+  const checks = new Checks(options, uri, 'wsPerMessageDeflate.');
   const int = (name: keyof WsDeflateOptions, min: number, max: number): number =>
     checks.int(name, DEFLATE_DEFAULTS[name] as number, min, max);
   return {
@@ -240,15 +247,21 @@ function checkOrigins(given: WsOptions['wsAllowedOrigins'], check: Checks<WsOpti
  *
  * @param origin value of the Origin header
  * @param host value of the Host header
+ * @param onLateFailure is told what a function rejects with that should have decided at once
  */
 export function originAllowed(
   { allowedOrigins }: WsSettings,
   origin: string | undefined,
   host: string | undefined,
+  onLateFailure: (thrown: unknown) => void,
 ): boolean {
   if (allowedOrigins === undefined) return true;
-  // a promise would be true, too
-  if (typeof allowedOrigins === 'function') return allowedOrigins(origin) === true;
+  if (typeof allowedOrigins === 'function') {
+    const answer = allowedOrigins(origin);
+    // a promise is not true
+    watch(answer, onLateFailure);
+    return answer === true;
+  }
   // no browser: it could say what it likes, and has nobody's cookies
   if (origin === undefined) return true;
   const name = origin.toLowerCase();

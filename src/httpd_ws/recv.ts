@@ -28,6 +28,8 @@ export const RECV_PART = 3;
 export const WHOLE_MAX = 16 * 1024;
 /** Frames of one message. */
 export const FRAGMENTS_MAX = 131_072;
+/** What a compressed message may have beside twice its limit. */
+const COMPRESSED_SLACK = 1024;
 /** Up to this length a loop copies faster than a view. */
 const LOOP_MAX = 48;
 
@@ -63,9 +65,10 @@ export class FrameReceiver {
   private taken = 0;
   /** Has a fragmented message begun and not ended? */
   private inMessage = false;
-  /** Frames of the message so far. */
-  fragments = 0;
-  /** Their length. */
+  /** Has a data frame begun? Who asks sets it back. */
+  dataBegun = false;
+  /** Frames of the message so far, and their length. */
+  private fragments = 0;
   private messageLen = 0;
   /** Is the message text, to be checked as it comes? */
   private checked = false;
@@ -111,7 +114,8 @@ export class FrameReceiver {
       input.from += header.size;
       if (this.isPart(header, rules)) {
         this.state = OUT;
-        return RECV_PART;
+        // without a payload `feed` is not called, and the text may end here
+        return (header.len === 0 ? this.accept(input.buf, input.from, 0) : undefined) ?? RECV_PART;
       }
       if (header.len > WHOLE_MAX) {
         this.state = OUT;
@@ -172,6 +176,7 @@ export class FrameReceiver {
   private begin({ opcode, fin, rsv1, len }: FrameHeader, rules: RecvRules): Failure | undefined {
     this.taken = 0;
     if (opcode >= HTTPD_WS_TYPE_CLOSE) return undefined;
+    this.dataBegun = true;
     if (len > rules.maxFrameLen) return FAIL.FRAME_LENGTH;
     if (opcode !== HTTPD_WS_TYPE_CONTINUE) {
       this.fragments = this.messageLen = 0;
@@ -186,7 +191,9 @@ export class FrameReceiver {
     this.inMessage = !fin;
     this.fragments += 1;
     this.messageLen += len;
-    if (this.messageLen > rules.maxMessageLen) return FAIL.MESSAGE_LENGTH;
+    // what a compressed one comes to shows when it is inflated; this many bytes it has only if it is made of nothing
+    const max = this.compressed ? 2 * rules.maxMessageLen + COMPRESSED_SLACK : rules.maxMessageLen;
+    if (this.messageLen > max) return FAIL.MESSAGE_LENGTH;
     return this.fragments > FRAGMENTS_MAX ? FAIL.FRAGMENTS : undefined;
   }
 

@@ -84,25 +84,42 @@ export function writeFragments(
 
 /** Frames as bytes of their own. */
 export class FrameBytes implements FrameSink {
-  buf: Buffer = Buffer.alloc(0);
+  buf: Buffer;
   private readonly parts: Buffer[] = [];
+  /** Bytes of `buf` in use. */
+  private used = 0;
+
+  /** @param expected how many bytes there will be, about */
+  constructor(expected = 0) {
+    this.buf = Buffer.allocUnsafeSlow(expected);
+  }
 
   reserve(n: number): number {
-    this.buf = Buffer.allocUnsafeSlow(n);
-    return 0;
+    if (this.buf.length - this.used < n) this.add(Buffer.allocUnsafeSlow(n));
+    return this.used;
   }
 
   commit(n: number): void {
-    this.parts.push(this.buf.subarray(0, n));
+    this.used += n;
   }
 
   write(bytes: Uint8Array): void {
-    this.parts.push(Buffer.from(bytes));
+    if (this.buf.length - this.used < bytes.length) this.add(Buffer.from(bytes));
+    else this.buf.set(bytes, this.used);
+    this.used += bytes.length;
   }
 
   get bytes(): Buffer {
+    this.add(Buffer.alloc(0));
     const { parts } = this;
     return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+  }
+
+  /** Goes on in another buffer. */
+  private add(buf: Buffer): void {
+    if (this.used > 0) this.parts.push(this.buf.subarray(0, this.used));
+    this.buf = buf;
+    this.used = 0;
   }
 }
 
@@ -128,7 +145,8 @@ export class EncodedMessage {
   bytes(codec: WsCodec): Buffer {
     let bytes = this.made.get(codec);
     if (bytes === undefined) {
-      const sink = new FrameBytes();
+      const frames = Math.ceil(this.len / codec.fragmentLen) || 1;
+      const sink = new FrameBytes(this.len + frames * HEADER_ROOM);
       writeMessage(sink, codec, this.type, this.payload);
       bytes = sink.bytes;
       this.made.set(codec, bytes);

@@ -26,7 +26,7 @@ import {
   WS_CLOSE_GOING_AWAY,
   WS_CLOSE_NO_STATUS,
 } from './close.js';
-import type { WsCodec } from './deflate.js';
+import { closeCodec, type WsCodec } from './deflate.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG, type HttpdWsFrame } from './frame_type.js';
 import { giveInbox, type Inbox, takeInbox } from './inbox.js';
 import { Keepalive, PEER_DEAD, PING_DUE } from './keepalive.js';
@@ -76,6 +76,10 @@ export class WsConn implements Protocol {
     return this.busy && !this.inbox?.waiting;
   }
 
+  get unfinished(): boolean {
+    return this.inbox?.hasMore ?? false;
+  }
+
   /** Has a Close frame gone either way? */
   get closing(): boolean {
     return this.tx.closeSent || this.peerClose !== undefined;
@@ -121,15 +125,15 @@ export class WsConn implements Protocol {
     this.plan();
   }
 
-  onEnded(reason: string): void {
+  onEnded(reason: string, unsent: number): void {
     this.inbox?.settle(new EspError(ESP_FAIL, `the session ended while its frame was received: ${reason}`));
     this.inbox?.close();
-    this.tx.codec.close();
+    closeCodec(this.tx.codec);
     this.host.onClosed({
       fd: this.sess.fd,
       code: this.peerClose?.code ?? WS_CLOSE_ABNORMAL,
       reason: this.peerClose?.reason ?? reason,
-      wasClean: this.tx.closeSent && this.peerClose !== undefined,
+      wasClean: this.tx.closeSent && unsent === 0 && this.peerClose !== undefined,
     });
   }
 
@@ -162,15 +166,20 @@ export class WsConn implements Protocol {
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
     const sent = this.tx.sendFrame(pkt, this.peerClose !== undefined);
     if (this.tx.closeSent) this.awaitClose();
-    else if (pkt.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = this.sess.recent;
+    else if (pkt.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = this.sess.nextSweep;
     return sent;
   }
 
   /** Queues a message that many get, if there is room for it. @returns whether there is */
   sendToMany(message: EncodedMessage): boolean {
     if (this.peerClose !== undefined || !this.tx.sendToMany(message)) return false;
-    this.keepalive.dataAt = this.sess.recent;
+    this.keepalive.dataAt = this.sess.nextSweep;
     return true;
+  }
+
+  /** Bytes that wait for the end of a message that the application sends in fragments. */
+  get held(): number {
+    return this.tx.heldBytes;
   }
 
   /** Begins the closing handshake, unless it has begun. */
@@ -239,19 +248,17 @@ export class WsConn implements Protocol {
     }
     this.host.onHandlerDone(sess, this.req);
     let failure: Failure | undefined;
-    if (inbox?.hasOffer) failure = inbox.release(sess.input);
+    if (inbox?.hasOffer) {
+      if (inbox.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = sess.nextSweep;
+      failure = inbox.release(sess.input);
+    }
     this.rest();
     if (!sess.open) return;
-    if (this.inMessage) {
-      // the clock of the deadlines may not have run
-      this.keepalive.dataAt = sess.now;
-      this.plan();
-    } else {
-      this.keepalive.dataAt = sess.recent;
-    }
     if (failure !== undefined) this.fail(failure);
     // a handler that asked for control frames may leave the answer to a Close to us
     if (this.peerClose !== undefined) this.answerClose(this.peerClose);
+    // the peer's turn: nothing else would set the deadline for what it has begun
+    if (this.inbox !== undefined && sess.input.length === 0) this.moreNeeded(sess.input, this.inbox);
     sess.pump();
   }
 
@@ -277,7 +284,7 @@ export class WsConn implements Protocol {
         return;
       }
     } else {
-      this.keepalive.dataAt = sess.recent;
+      this.keepalive.dataAt = sess.nextSweep;
       if (this.tx.closeSent) {
         // what was under way when we closed
         inbox.release(input);
@@ -326,11 +333,14 @@ export class WsConn implements Protocol {
     this.close(failure.close);
     this.inbox?.settle(new EspError(ESP_FAIL, failure.why));
     this.sess.finish(failure.why, this.host.recvWaitMs);
+    // what has been joined is of no use any more
+    if (!this.busy) this.inbox?.close();
   }
 
-  /** A Close frame of ours has been sent: the peer's must come in time too. */
+  /** A Close frame of ours has been sent: the peer's must come in time too, unless it was first. */
   private awaitClose(): void {
     if (this.peerClose === undefined) this.setRecvDue(this.sess.now + this.host.recvWaitMs);
+    else this.sess.finish('closed with a Close frame', this.host.recvWaitMs);
   }
 
   /** Moves payload to a handler that waits for it. @returns whether it has all that it asked for */
@@ -345,11 +355,13 @@ export class WsConn implements Protocol {
     return !inbox.waiting;
   }
 
+  /** The peer has not sent all of what it has begun. */
   private moreNeeded(input: Input, inbox: Inbox): void {
+    // not from the clock of the deadlines, which may not have run
+    if (inbox.dataBegun()) this.keepalive.messageAt = this.sess.now;
     if (inbox.frames.inFrame || input.from < input.to) {
       this.wait();
     } else {
-      if (inbox.grew()) this.keepalive.dataAt = this.sess.now;
       this.setRecvDue(this.tx.closeSent ? this.recvDue : 0);
       this.rest();
     }
@@ -370,6 +382,8 @@ export class WsConn implements Protocol {
   /** Pings a quiet peer, and ends a connection that has been quiet, or open, for too long. */
   private lookAfter(now: number): void {
     const { sess, keepalive } = this;
+    if (this.closing) return;
+    // a handler at work is no inactivity
     if (this.busy) keepalive.dataAt = now;
     // while reading is stopped nothing can be heard
     const due = keepalive.look(now, sess.heldBack ? now : sess.heardAt, this.inMessage);
@@ -377,8 +391,8 @@ export class WsConn implements Protocol {
       this.tx.control(HTTPD_WS_TYPE_PING, '');
       keepalive.pinged(now);
     } else if (due === PEER_DEAD) {
-      // the Ping may still be on its way out: sendWaitTimeout sees to that
-      if (sess.tx.pending > 0) keepalive.pinged(now);
+      // a reader that is slow has not got the Ping yet: sendWaitTimeout sees to that
+      if (sess.tx.stuck) keepalive.pinged(now);
       else sess.end('the peer did not answer a Ping within wsPongTimeout', 'reset');
     } else if (typeof due !== 'number') {
       this.host.log.info(`httpd_ws_close: fd = ${sess.fd}, code = ${due.close}: ${due.why}`);

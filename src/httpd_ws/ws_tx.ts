@@ -48,25 +48,23 @@ export class WsTx {
     if (type >= HTTPD_WS_TYPE_CLOSE) return this.sendControl(type, payload);
     const { sess, codec } = this;
     const isFragment = pkt.fragmented || type === HTTPD_WS_TYPE_CONTINUE;
-    if (isFragment) this.checkFragment(type);
-    if (!sess.admit(!isFragment, this.held?.bytes)) return RESOLVED;
-    if (isFragment) {
-      const final = isFinal(pkt);
-      this.host.onSentData(sess, writeFragments(sess.tx, codec, final, type, payload));
-      if (final) this.letGo();
-      else this.held ??= { messages: [], bytes: 0 };
-    } else if (this.held !== undefined) {
-      this.hold(this.held, new EncodedMessage(type, payload));
-    } else {
-      this.host.onSentData(sess, writeMessage(sess.tx, codec, type, payload));
-    }
+    if (isFragment) checkFragment(type, this.held !== undefined);
+    if (!sess.admit(!isFragment, this.heldBytes)) return RESOLVED;
+    if (isFragment) this.sendFragment(isFinal(pkt), type, payload);
+    else if (this.held !== undefined) this.hold(this.held, new EncodedMessage(type, payload));
+    else this.host.onSentData(sess, writeMessage(sess.tx, codec, type, payload));
     return sess.sent();
+  }
+
+  /** Bytes that wait for the end of a message in fragments. */
+  get heldBytes(): number {
+    return this.held === undefined ? 0 : this.held.bytes;
   }
 
   /** Sends a message that many get, if there is room for it. @returns whether there is */
   sendToMany(message: EncodedMessage): boolean {
     const { sess, held } = this;
-    if (this.closeSent || !sess.open || !(message.isControl || sess.hasRoom(held?.bytes))) return false;
+    if (this.closeSent || !sess.open || !(message.isControl || sess.hasRoom(this.heldBytes))) return false;
     if (held === undefined || message.isControl) this.toMany(message);
     else this.hold(held, message);
     return true;
@@ -81,32 +79,28 @@ export class WsTx {
   private sendControl(type: number, payload: Uint8Array | string): Promise<void> {
     const { sess } = this;
     sess.checkOpen();
-    if (type === HTTPD_WS_TYPE_CLOSE) {
-      const info = parseClose(Buffer.from(payload as Uint8Array));
-      if ('why' in info) invalidArg(`the frame would be ${info.why}`);
-    }
+    if (type === HTTPD_WS_TYPE_CLOSE) checkClosePayload(payload);
     this.control(type, payload);
     this.host.onSentData(sess, Buffer.byteLength(payload));
     return sess.sent();
   }
 
-  /** May a fragment of this type be sent now (RFC 6455 section 5.4)? */
-  private checkFragment(type: number): void {
-    const continues = type === HTTPD_WS_TYPE_CONTINUE;
-    if (continues === (this.held !== undefined)) return;
-    throw new EspError(
-      ESP_ERR_INVALID_STATE,
-      continues
-        ? 'no fragmented message has been begun that this frame could continue'
-        : 'a fragmented message has been begun: end it, with a frame of type CONTINUE that is final',
-    );
+  private sendFragment(final: boolean, type: number, payload: Uint8Array | string): void {
+    const { held, sess } = this;
+    // a listener that is told may send in turn: it must find things as they are
+    this.held = final ? undefined : (held ?? { messages: [], bytes: 0 });
+    const len = writeFragments(sess.tx, this.codec, final, type, payload);
+    this.host.onSentData(sess, len);
+    if (final && held !== undefined) this.letGo(held.messages);
   }
 
   /** The application's fragmented message has ended: what waited for that is sent. */
-  private letGo(): void {
-    const { held } = this;
-    this.held = undefined;
-    for (const message of held?.messages ?? []) this.toMany(message);
+  private letGo(messages: EncodedMessage[]): void {
+    for (const message of messages) {
+      if (this.closeSent) return;
+      if (this.held === undefined) this.toMany(message);
+      else this.hold(this.held, message);
+    }
   }
 
   private toMany(message: EncodedMessage): void {
@@ -120,4 +114,27 @@ export class WsTx {
     held.bytes += message.bytes(this.codec).length;
     held.messages.push(message);
   }
+}
+
+/**
+ * May a fragment of this type be sent now (RFC 6455 section 5.4)?
+ *
+ * @param inMessage has a message been begun in fragments, and not ended?
+ * @throws EspError ESP_ERR_INVALID_STATE
+ */
+export function checkFragment(type: number, inMessage: boolean): void {
+  const continues = type === HTTPD_WS_TYPE_CONTINUE;
+  if (continues === inMessage) return;
+  throw new EspError(
+    ESP_ERR_INVALID_STATE,
+    continues
+      ? 'no fragmented message has been begun that this frame could continue'
+      : 'a fragmented message has been begun: end it, with a frame of type CONTINUE that is final',
+  );
+}
+
+/** @throws EspError ESP_ERR_INVALID_ARG if this can't be in a Close frame */
+export function checkClosePayload(payload: Uint8Array | string): void {
+  const info = parseClose(Buffer.from(payload as Uint8Array));
+  if ('why' in info) invalidArg(`the frame would be ${info.why}`);
 }

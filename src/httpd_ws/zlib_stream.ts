@@ -9,7 +9,10 @@
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib';
 import { ESP_ERR_NOT_SUPPORTED, EspError } from '../err.js';
 
-const { Z_SYNC_FLUSH } = constants;
+/** Up to the end of the input; or, when inflating, up to the next boundary of blocks. */
+export const { Z_SYNC_FLUSH, Z_BLOCK } = constants;
+/** Of the stream's own output buffer, which is not used: the least that there may be. */
+const CHUNK = 64;
 
 /** What is used of a zlib stream's inside. */
 interface ZlibInside {
@@ -43,7 +46,8 @@ export class ZlibStream {
 
   /** @throws EspError ESP_ERR_NOT_SUPPORTED if zlib has another inside in this version of Node.js */
   constructor(kind: 'deflate' | 'inflate', options: ZlibOptions) {
-    const made: unknown = kind === 'deflate' ? createDeflateRaw(options) : createInflateRaw(options);
+    const all = { ...options, chunkSize: CHUNK };
+    const made: unknown = kind === 'deflate' ? createDeflateRaw(all) : createInflateRaw(all);
     const stream = made as Partial<ZlibInside>;
     if (typeof stream._handle?.writeSync !== 'function' || !(stream._writeState instanceof Uint32Array)) {
       throw new EspError(
@@ -58,14 +62,15 @@ export class ZlibStream {
   }
 
   /**
-   * Works on `input[from, to)` up to a flush; what is left of it is in `inputLeft`. If the output is filled, there may
-   * be more, even without any input left.
+   * Works on `input[from, to)`; what is left of it is in `inputLeft`. If the output is filled, there may be more, even
+   * without any input left.
    *
+   * @param flush Z_SYNC_FLUSH or Z_BLOCK
    * @returns how many bytes were written to `output[at, end)`
    */
-  run(input: Uint8Array, from: number, to: number, output: Uint8Array, at: number, end: number): number {
+  run(flush: number, input: Uint8Array, from: number, to: number, output: Uint8Array, at: number, end: number): number {
     const { _handle, _writeState } = this.stream;
-    _handle.writeSync(Z_SYNC_FLUSH, input, from, to - from, output, at, end - at);
+    _handle.writeSync(flush, input, from, to - from, output, at, end - at);
     this.inputLeft = _writeState[1] as number;
     return end - at - (_writeState[0] as number);
   }

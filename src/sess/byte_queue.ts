@@ -6,7 +6,7 @@ import type { PortSocket } from '../port/port.js';
 /** Bytes are collected in blocks of this size, then of twice the size, up to the largest. */
 const BLOCK_MIN = 1024;
 const BLOCK_MAX = 64 * 1024;
-/** Blocks of up to this many bytes in all are joined before they are sent. */
+/** Blocks of up to this many bytes together are joined before they are sent. */
 const GATHER_MAX = 64 * 1024;
 
 export class ByteQueue {
@@ -21,14 +21,18 @@ export class ByteQueue {
 
   /** Adds a copy of `source[from, to)`. */
   copy(source: Buffer, from: number, to: number): void {
-    const n = to - from;
     let last = this.blocks.at(-1);
-    if (last === undefined || last.length - this.used < n) {
-      const size = Math.max(n, Math.min(BLOCK_MAX, 2 * (last?.length ?? BLOCK_MIN / 2)));
-      last = Buffer.allocUnsafeSlow(size);
-      this.add(last, 0);
+    // to the last byte of the last block, so that no other has room that is not used
+    let at = from;
+    if (last !== undefined) {
+      const n = source.copy(last, this.used, from, to);
+      this.used += n;
+      at += n;
     }
-    this.used += source.copy(last, this.used, from, to);
+    if (at === to) return;
+    const size = Math.max(to - at, Math.min(BLOCK_MAX, 2 * (last?.length ?? BLOCK_MIN / 2)));
+    last = Buffer.allocUnsafeSlow(size);
+    this.add(last, source.copy(last, 0, at, to));
   }
 
   /** Adds a block of which `used` bytes are used. If that is not all of it, it is ours from now on. */
@@ -46,56 +50,59 @@ export class ByteQueue {
     for (const [i, block] of later.blocks.entries()) this.add(block, i === last ? later.used : block.length);
   }
 
-  /** Moves the first `n` bytes, of which there must be so many, to the start of `target`. */
-  read(target: Uint8Array, n: number): void {
-    const { blocks } = this;
+  /** Takes the first `n` bytes, of which there must be so many, and copies them to the start of `target` if there is one. */
+  take(n: number, target?: Uint8Array): void {
     for (let at = 0; at < n; ) {
-      const block = blocks[0] as Buffer;
-      const end = Math.min(blocks.length === 1 ? this.used : block.length, this.left + n - at);
-      target.set(block.subarray(this.left, end), at);
+      const end = Math.min(this.firstEnd, this.left + n - at);
+      target?.set((this.blocks[0] as Buffer).subarray(this.left, end), at);
       at += end - this.left;
       this.left = end;
-      this.shift();
+      if (end === this.firstEnd) this.shift();
     }
   }
 
-  /** Drops everything. */
-  clear(): void {
-    this.blocks.length = this.left = this.used = 0;
-  }
-
   /** Sends as much as `sock` takes. @returns how much; all of it if `empty` */
-  sendTo(sock: Pick<PortSocket, 'send'>, total: number): number {
+  sendTo(sock: Pick<PortSocket, 'send'>): number {
     const { blocks } = this;
-    if (blocks.length > 1 && total <= GATHER_MAX) this.join();
     let sum = 0;
     while (blocks.length > 0) {
-      const end = blocks.length === 1 ? this.used : (blocks[0] as Buffer).length;
-      const n = sock.send(blocks[0] as Buffer, this.left, end);
+      if (blocks.length > 1) this.joinFirst();
+      const n = sock.send(blocks[0] as Buffer, this.left, this.firstEnd);
       sum += n;
       this.left += n;
-      if (this.left < end) break;
+      if (this.left < this.firstEnd) break;
       this.shift();
     }
     return sum;
   }
 
-  /** Forgets the first block if all of it has left. */
+  /** Where the first block's bytes end. */
+  private get firstEnd(): number {
+    return this.blocks.length === 1 ? this.used : (this.blocks[0] as Buffer).length;
+  }
+
+  /** Forgets the first block. */
   private shift(): void {
-    const { blocks } = this;
-    if (this.left < (blocks.length === 1 ? this.used : (blocks[0] as Buffer).length)) return;
-    blocks.shift();
+    this.blocks.shift();
     this.left = 0;
   }
 
-  private join(): void {
+  /** Makes one block of the first ones, as many as have up to GATHER_MAX bytes together. */
+  private joinFirst(): void {
     const { blocks } = this;
-    const last = blocks.length - 1;
-    blocks[last] = (blocks[last] as Buffer).subarray(0, this.used);
-    const joined = Buffer.concat(blocks).subarray(this.left);
-    blocks.length = 0;
-    blocks.push(joined);
+    let count = 0;
+    let sum = -this.left;
+    for (const [i, block] of blocks.entries()) {
+      sum += i === blocks.length - 1 ? this.used : block.length;
+      if (sum > GATHER_MAX) break;
+      count += 1;
+    }
+    if (count < 2) return;
+    const all = count === blocks.length;
+    if (all) blocks[count - 1] = (blocks[count - 1] as Buffer).subarray(0, this.used);
+    const joined = Buffer.concat(blocks.slice(0, count)).subarray(this.left);
+    blocks.splice(0, count, joined);
     this.left = 0;
-    this.used = joined.length;
+    if (all) this.used = joined.length;
   }
 }

@@ -39,8 +39,8 @@ const TICK_MIN = 20;
 const TICK_MAX = 1000;
 
 export class Deadlines {
-  /** The time of the last sweep: now, give or take a tick, while any deadline is set. */
-  recent = 0;
+  /** The time of the next sweep, while any deadline is set. */
+  nextSweep = 0;
   private stop: (() => void) | undefined;
   private tick: number;
   /** Has a deadline been set since the sweep began? It may belong to a session that the sweep has passed. */
@@ -74,7 +74,7 @@ export class Deadlines {
   arm(): void {
     this.armed = true;
     if (this.stop !== undefined) return;
-    this.recent = this.clock.now();
+    this.nextSweep = this.clock.now() + this.tick;
     this.stop = this.clock.every(this.tick, () => this.sweep());
   }
 
@@ -86,7 +86,7 @@ export class Deadlines {
 
   private sweep(): void {
     const now = this.clock.now();
-    this.recent = now;
+    this.nextSweep = now + this.tick;
     let remaining = false;
     this.armed = false;
     for (const timed of this.all) if (timed.sweep(now)) remaining = true;

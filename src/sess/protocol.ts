@@ -28,14 +28,16 @@ export interface Protocol {
   readonly request: CtxHolder | undefined;
   /** Can it not go on before something else happens than that bytes arrive? */
   readonly blocked: boolean;
+  /** Can it go on without further bytes? */
+  readonly unfinished: boolean;
   /** Consumes what it can of `input`'s window, by moving `input.from`. What it leaves is too little for it. */
   run(input: Input): void;
   /** The peer has sent FIN, and all its bytes have been looked at. */
   onPeerEnd(): void;
   /** The time in `rxDeadline` has come. */
   onDeadline(): void;
-  /** The session has ended. Everything that waits must be settled. */
-  onEnded(reason: string): void;
+  /** The session has ended, with `unsent` bytes that have not left. Everything that waits must be settled. */
+  onEnded(reason: string, unsent: number): void;
 }
 
 /** What the server does for its sessions. */

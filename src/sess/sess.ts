@@ -42,7 +42,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   overrides: Overrides | undefined;
   /** Has the peer sent FIN? */
   peerEnded = false;
-  /** When the peer has shown life, by what it sent or took, in ms, give or take a sweep of the deadlines. */
+  /** When the peer has shown life, by what it sent or took, in ms, rounded up to a sweep. */
   heardAt: number;
   private state = OPEN;
   /** When the protocol's patience ends, on the clock of `deadlines`; 0 is never. */
@@ -64,7 +64,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   ) {
     this.input = new Input(host.receive);
     this.tx = new TxQueue(sock, host.outbox, this);
-    this.heardAt = host.deadlines.recent;
+    this.heardAt = host.deadlines.nextSweep;
   }
 
   /** The time, in ms, on the clock of the deadlines. */
@@ -72,9 +72,9 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     return this.host.deadlines.clock.now();
   }
 
-  /** The same, give or take a sweep, while the session has a deadline. Costs no call. */
-  get recent(): number {
-    return this.host.deadlines.recent;
+  /** When the deadlines are looked at next, while any is set: what happens now is taken to happen then. Costs no call. */
+  get nextSweep(): number {
+    return this.host.deadlines.nextSweep;
   }
 
   get open(): boolean {
@@ -119,14 +119,16 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     const { input } = this;
     this.pumping = true;
     try {
-      while (this.open && !this.txFull && !this.protocol.blocked && input.open()) {
+      let again = this.protocol.unfinished;
+      while (this.open && !this.txFull && !this.protocol.blocked && (input.open() || again)) {
         const { protocol } = this;
+        again = false;
         protocol.run(input);
         // what it left needs what comes behind; but after an upgrade it is for the new protocol
         if (input.to > input.from && !protocol.blocked && this.protocol === protocol && !input.refill()) break;
       }
       // no more bytes will come: the protocol has none left, or too few to go on
-      const starved = input.length === 0 || !(this.protocol.blocked || this.txFull);
+      const starved = (input.length === 0 && !this.protocol.unfinished) || !(this.protocol.blocked || this.txFull);
       if (this.peerEnded && this.open && starved) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
@@ -150,7 +152,11 @@ export class Sess implements SocketHandler, TxOwner, Timed {
    */
   hasRoom(held = 0): boolean {
     const { maxTxPending, txOverflow } = this.host;
-    if (this.tx.queued + held < maxTxPending && this.tx.pending < maxTxPending) return true;
+    const { tx } = this;
+    if (tx.pending + held < maxTxPending) return true;
+    // the reader may be fast, and much be sent in one turn
+    tx.flushInCall();
+    if (tx.pending + held < maxTxPending) return true;
     if (txOverflow === 'close') this.endSoon(`more than ${maxTxPending} bytes to send (maxTxPending)`);
     return false;
   }
@@ -197,7 +203,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     queueMicrotask(() => this.host.contexts.run(this.reset, this, reason));
   }
 
-  private reset(reason: string): void {
+  /** Ends the session now, with RST. */
+  reset(reason: string): void {
     this.end(reason, 'reset');
   }
 
@@ -241,11 +248,12 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.rxDeadline = this.txDeadline = 0;
     this.input.clear();
     this.overrides?.raw.clear();
+    const unsent = this.tx.pending;
     this.tx.clear();
     if (how === 'reset') this.sock.reset();
     else this.sock.close();
     try {
-      this.protocol.onEnded(reason);
+      this.protocol.onEnded(reason, unsent);
     } catch (thrown) {
       this.host.onFault(this, thrown);
     }
@@ -267,7 +275,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   onWritable(): void {
     if (this.state === ENDED) return;
     // it has taken what was sent before
-    this.heardAt = this.host.deadlines.recent;
+    this.heardAt = this.host.deadlines.nextSweep;
     try {
       this.tx.onWritable();
     } catch (thrown) {
@@ -281,7 +289,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   private received(len: number): void {
     this.host.onActive(this);
-    this.heardAt = this.host.deadlines.recent;
+    this.heardAt = this.host.deadlines.nextSweep;
     if (this.state !== OPEN) {
       this.lingered += len;
       if (this.lingered > LINGER_BYTES) this.end(this.finishReason, 'reset');
@@ -322,10 +330,10 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       this.room = undefined;
       if (!inCall) {
         this.drains = false;
-        this.host.onDrain(this);
+        this.host.contexts.run(this.host.onDrain, this.host, this);
       }
     }
-    if (!inCall && this.input.length > 0 && !this.pumping && !this.txFull) {
+    if (!inCall && (this.input.length > 0 || this.protocol.unfinished) && !this.pumping && !this.txFull) {
       this.goOn();
     }
   }

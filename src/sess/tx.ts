@@ -108,6 +108,11 @@ export class TxQueue {
     return this.queued + this.sock.pending;
   }
 
+  /** Has the socket taken less than it was given, so that the reader must take something first? */
+  get stuck(): boolean {
+    return this.blocked;
+  }
+
   /**
    * Makes room for up to `n` bytes in `buf`; `commit` must follow before anything else is sent.
    *
@@ -242,7 +247,7 @@ export class TxQueue {
     this.backlog = undefined;
     this.sending = true;
     try {
-      return backlog.sendTo(this.sock, this.queued);
+      return backlog.sendTo(this.sock);
     } finally {
       this.sending = false;
       if (!backlog.empty && !this.cleared) {

@@ -394,7 +394,8 @@ test('a headersSent listener that ends the session during an asynchronous handsh
     { logger, maxTxPending: 1_024, closeFn: (_server, fd) => closed.push(fd) },
   );
   const flood = (fd: number) => {
-    for (let i = 0; i < 3; i++) server.socketSend(fd, Buffer.alloc(1_000));
+    // more than the system takes for a client that does not read
+    for (let i = 0; i < 3; i++) server.socketSend(fd, Buffer.alloc(16 * 1024 * 1024));
   };
   server.on('headersSent', flood);
   const unhandled: unknown[] = [];
