@@ -60,8 +60,10 @@ interface Common {
 export interface Throughput extends Common {
   readonly kind: 'throughput';
   readonly load: Exclude<LoadName, 'idle'>;
-  /** What the load generator does: its last two arguments, of which GETs leave out the body. */
+  /** What the load generator does, with messages of this length; GETs have none. */
   readonly does: readonly [string, size?: number];
+  /** Are messages sent compressed, from what the bench has prepared? */
+  readonly compressed?: boolean;
   /** Connections, and messages in flight on each. */
   readonly conns: number;
   readonly depth: number;
@@ -80,6 +82,7 @@ export type Case = Throughput | Idle;
 
 const http = { kind: 'throughput', load: 'http', servers: ['node_http', 'fastify', 'net', 'epoll', 'c'] } as const;
 const ws = { kind: 'throughput', load: 'ws', servers: ['ws', 'ws_native', 'net', 'epoll', 'c'] } as const;
+const deflate = { kind: 'throughput', load: 'ws', compressed: true, servers: ['ws', 'net', 'epoll'] } as const;
 // together what our server takes by default
 const idle = { kind: 'idle', warmup: 500, conns: 9_500 } as const;
 const quiet: Bar = { figure: 'idleCpu', atMost: 0.5 };
@@ -129,13 +132,49 @@ export const CASES: readonly Case[] = [
   },
   { ...ws, name: 'echo-1m', title: 'echo 1 MiB', does: ['echo', 1_048_576], conns: 4, depth: 1, bars: [] },
   {
+    ...deflate,
+    name: 'deflate-1k',
+    title: 'echo 1 KiB of JSON, deflate',
+    does: ['deflate', 1024],
+    conns: 50,
+    depth: 1,
+    bars: [faster('ws', 1.5)],
+  },
+  {
+    ...deflate,
+    name: 'deflate-1k-16',
+    title: 'echo 1 KiB of JSON, deflate, 16 in flight',
+    does: ['deflate', 1024],
+    conns: 50,
+    depth: 16,
+    bars: [faster('ws', 1.5)],
+  },
+  {
     ...ws,
     name: 'broadcast',
-    title: 'broadcast 100 B to 1,000',
-    does: ['broadcast', 100],
+    title: 'loop of sends, 100 B to 1,000',
+    does: ['loop', 100],
     conns: 1_000,
     depth: 1,
     bars: [],
+  },
+  {
+    ...ws,
+    name: 'broadcast-1000',
+    title: 'wsBroadcast 100 B to 1,000',
+    does: ['broadcast', 100],
+    conns: 1_000,
+    depth: 1,
+    bars: [faster('ws', 4)],
+  },
+  {
+    ...ws,
+    name: 'broadcast-1000-16',
+    title: 'wsBroadcast 100 B to 1,000, 16 in flight',
+    does: ['broadcast', 100],
+    conns: 1_000,
+    depth: 16,
+    bars: [faster('ws', 4)],
   },
   {
     ...idle,

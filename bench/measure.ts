@@ -9,6 +9,7 @@ import {
   serverOf,
   type Throughput,
 } from './cases.js';
+import { CompressedMessages, type SeenAnswers } from './compressed.js';
 import { LoadProcess, ServerProcess } from './processes.js';
 import type { Cores, Programs } from './tools.js';
 
@@ -35,7 +36,7 @@ export async function measure(bench: Bench, plan: Case, name: ServerName): Promi
     ...[HOST, server.port, server.pid, ...args].map(String),
   ]);
   try {
-    return plan.kind === 'idle' ? await idleFigures(plan, server, load) : await speedFigures(name, load);
+    return plan.kind === 'idle' ? await idleFigures(plan, server, load) : await speedFigures(plan, name, load);
   } finally {
     load.stop();
     await server.stop();
@@ -45,9 +46,9 @@ export async function measure(bench: Bench, plan: Case, name: ServerName): Promi
 /** A load generator and its arguments. */
 type Load = [LoadName, (string | number)[]];
 
-function speedLoad({ load, does, conns, depth }: Throughput, seconds: number): Load {
+function speedLoad({ load, does, compressed, conns, depth }: Throughput, seconds: number): Load {
   const [what, size] = does;
-  return [load, [conns, depth, WARMUP, seconds, what, size ?? BODY]];
+  return [load, [conns, depth, WARMUP, seconds, what, ...(compressed ? [] : [size ?? BODY])]];
 }
 
 function idleLoad({ warmup, conns, protocol }: Idle): Load {
@@ -64,8 +65,11 @@ interface Counted {
   readonly p99: number;
 }
 
-async function speedFigures(name: ServerName, load: LoadProcess): Promise<Measured> {
+async function speedFigures(plan: Throughput, name: ServerName, load: LoadProcess): Promise<Measured> {
+  const messages = plan.compressed ? new CompressedMessages(plan.does[1] ?? 0) : undefined;
+  if (messages !== undefined) load.give(messages.input);
   const { answers, seconds, serverCpu, loadCpu, p50, p99 } = await load.line<Counted>();
+  messages?.check(await load.line<SeenAnswers>());
   await load.end();
   if (answers === 0) throw new Error(`${serverOf(name).label} has answered nothing`);
   return {

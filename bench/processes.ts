@@ -73,7 +73,7 @@ async function answerOf<T>(child: ChildProcess): Promise<T> {
   }
 }
 
-/** A load generator: prints lines of JSON, and takes lines. */
+/** A load generator: prints lines of JSON, and takes input. */
 export class LoadProcess {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
@@ -83,6 +83,8 @@ export class LoadProcess {
     this.child = spawn(...pinned(core, program, args), { stdio: ['pipe', 'pipe', 'inherit'] });
     this.exited = once(this.child, 'exit');
     this.exited.catch(() => {});
+    // one that has ended reads nothing, and has said why
+    this.child.stdin?.on('error', () => {});
     if (this.child.stdout === null) throw new Error('the load generator has no output');
     this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
@@ -96,7 +98,12 @@ export class LoadProcess {
 
   /** Lets it go on. */
   go(): void {
-    this.child.stdin?.write('\n');
+    this.give('\n');
+  }
+
+  /** What it reads. */
+  give(input: Buffer | string): void {
+    this.child.stdin?.write(input);
   }
 
   /** Waits for its end. */

@@ -27,29 +27,34 @@ typedef struct {
   /* Seconds before the count begins, and of the count. */
   double warmup;
   double seconds;
-  /* One message is in flight in all, sent on the first connection, and each connection gets an answer. */
+  /* Messages are sent on the first connection only, and each of them comes back on all; DEPTH is of those. */
   int broadcast;
 } options;
 
-/* What to send: `count` messages of the same length, laid out twice, so that any window of them is contiguous. */
+/* `count` messages, laid out twice, so that any window of them is contiguous. */
 typedef struct {
   unsigned char *bytes;
-  size_t message;
+  /* Where each of both rounds begins, and where the last one ends. */
+  size_t *at;
   size_t count;
 } ring;
 
 typedef struct {
   int fd;
   int id;
-  /* Where in the ring the next byte to send lies, and how many are to be sent. */
+  /* Where in the ring the next byte to send lies, how many are to be sent, and the message behind them. */
   size_t pos;
   size_t owed;
+  size_t next;
   int waits_for_room;
   /* When the messages in flight were sent, and which of them is the oldest. */
   uint64_t *sent_at;
   int oldest;
-  /* For `check_answers`: position in what is expected, and bytes of an answer that is not complete. */
+  /* Of a broadcast: messages that have come. */
+  size_t got;
+  /* For `check_answers`: the answer that must come next, how much of it has been right, and bytes of it that are kept. */
   size_t expected;
+  size_t checked;
   unsigned char *held;
   size_t held_len;
 } conn;
@@ -60,10 +65,25 @@ typedef struct {
  */
 static size_t check_answers(conn *c, const unsigned char *buf, size_t n);
 
-/* Lays out `count` messages of `message` bytes, which `bytes` begins with, a second time behind themselves. */
-static ring make_ring(unsigned char *bytes, size_t message, size_t count) {
-  memcpy(bytes + message * count, bytes, message * count);
-  return (ring){.bytes = bytes, .message = message, .count = count};
+/* Lays out messages of these lengths, that are in `bytes` one behind the other, a second time behind themselves. */
+static ring make_ring(const unsigned char *bytes, const size_t *lengths, size_t count) {
+  ring r = {.at = need(malloc((2 * count + 1) * sizeof *r.at)), .count = count};
+  r.at[0] = 0;
+  for (size_t i = 0; i < 2 * count; i++) r.at[i + 1] = r.at[i] + lengths[i % count];
+  const size_t round = r.at[count];
+  r.bytes = need(malloc(2 * round));
+  memcpy(r.bytes, bytes, round);
+  memcpy(r.bytes + round, bytes, round);
+  return r;
+}
+
+/* The same where all have the same length. */
+static inline ring make_even_ring(const unsigned char *bytes, size_t length, size_t count) {
+  size_t *lengths = need(malloc(count * sizeof *lengths));
+  for (size_t i = 0; i < count; i++) lengths[i] = length;
+  const ring r = make_ring(bytes, lengths, count);
+  free(lengths);
+  return r;
 }
 
 static void watch(int epoll, conn *c, int operation) {
@@ -73,7 +93,7 @@ static void watch(int epoll, conn *c, int operation) {
 
 /* Sends what is owed, as far as the socket takes it. */
 static void send_owed(int epoll, conn *c, const ring *out) {
-  const size_t size = out->message * out->count;
+  const size_t round = out->at[out->count];
   while (c->owed > 0) {
     /* never more than one round of the ring is owed */
     ssize_t sent = send(c->fd, out->bytes + c->pos, c->owed, MSG_NOSIGNAL);
@@ -82,13 +102,29 @@ static void send_owed(int epoll, conn *c, const ring *out) {
       break;
     }
     c->pos += (size_t)sent;
-    if (c->pos >= size) c->pos -= size;
+    if (c->pos >= round) c->pos -= round;
     c->owed -= (size_t)sent;
   }
   const int waits = c->owed > 0;
   if (waits == c->waits_for_room) return;
   c->waits_for_room = waits;
   watch(epoll, c, EPOLL_CTL_MOD);
+}
+
+/* The next `n` messages are to be sent. */
+static void owe(conn *c, const ring *out, size_t n) {
+  c->owed += out->at[c->next + n] - out->at[c->next];
+  c->next = (c->next + n) % out->count;
+}
+
+/* How many messages have not been sent to their end. */
+static size_t unsent(const conn *c, const ring *out) {
+  size_t n = 0;
+  for (size_t left = c->owed, end = c->next + out->count; left > 0; n++) {
+    const size_t length = out->at[end - n] - out->at[end - n - 1];
+    left -= left < length ? left : length;
+  }
+  return n;
 }
 
 /* Keeps bytes for the next call of `check_answers`. */
@@ -121,28 +157,60 @@ static void note_answers(const options *o, conn *c, size_t done, uint64_t time, 
   }
 }
 
-/* Sends the next message that all connections get. */
-static void broadcast(int epoll, const options *o, conn *conns, const ring *out, uint64_t time) {
-  for (int i = 0; i < o->conns; i++) conns[i].sent_at[0] = time;
-  conns[0].owed = out->message;
-  send_owed(epoll, &conns[0], out);
+/* Messages on their way to all connections. The k-th has the place k % depth. */
+typedef struct {
+  size_t sent;
+  /* Connections that it has not reached, and when it was sent. */
+  size_t *missing;
+  uint64_t *sent_at;
+} broadcasts;
+
+static broadcasts make_broadcasts(const options *o) {
+  const size_t depth = (size_t)o->depth;
+  return (broadcasts){.missing = need(calloc(depth, sizeof(size_t))), .sent_at = need(calloc(depth, sizeof(uint64_t)))};
 }
 
-static int open_loop(const options *o, conn *conns, const ring *out) {
+/* Sends the next `n` messages that all connections get. */
+static void broadcast(int epoll, const options *o, broadcasts *b, conn *first, const ring *out, size_t n, uint64_t time) {
+  for (const size_t end = b->sent + n; b->sent < end; b->sent++) {
+    b->missing[b->sent % (size_t)o->depth] = (size_t)o->conns;
+    b->sent_at[b->sent % (size_t)o->depth] = time;
+  }
+  owe(first, out, n);
+  send_owed(epoll, first, out);
+}
+
+/* Notes what has reached a connection. Returns how many messages have reached the last one with it. */
+static size_t note_deliveries(const options *o, broadcasts *b, conn *c, size_t done, uint64_t time, histogram *latencies) {
+  if (c->got + done > b->sent) die("connection %d: more messages than were sent", c->id);
+  size_t complete = 0;
+  for (const size_t end = c->got + done; c->got < end; c->got++) {
+    const size_t place = c->got % (size_t)o->depth;
+    note_latency(latencies, time - b->sent_at[place], 1);
+    if (--b->missing[place] == 0) complete++;
+  }
+  return complete;
+}
+
+static int open_loop(const options *o, conn *conns) {
   const int epoll = epoll_create1(0);
   if (epoll < 0) die("epoll_create1: %s", strerror(errno));
   for (int i = 0; i < o->conns; i++) {
+    fcntl(conns[i].fd, F_SETFL, O_NONBLOCK);
+    watch(epoll, &conns[i], EPOLL_CTL_ADD);
+  }
+  return epoll;
+}
+
+/* Fills the windows of all connections. */
+static void send_first(int epoll, const options *o, conn *conns, const ring *out) {
+  for (int i = 0; i < o->conns; i++) {
     conn *c = &conns[i];
-    fcntl(c->fd, F_SETFL, O_NONBLOCK);
-    watch(epoll, c, EPOLL_CTL_ADD);
     c->sent_at = need(malloc((size_t)o->depth * sizeof *c->sent_at));
     for (int j = 0; j < o->depth; j++) c->sent_at[j] = now_ns();
-    if (o->broadcast) continue;
-    c->owed = out->message * (size_t)o->depth;
+    owe(c, out, (size_t)o->depth);
     send_owed(epoll, c, out);
   }
-  if (o->broadcast) broadcast(epoll, o, conns, out, now_ns());
-  return epoll;
 }
 
 /* What a count begins with, and what it found. */
@@ -172,17 +240,20 @@ static void print_count(const count *m) {
 }
 
 /*
- * Keeps `depth` messages in flight on each connection, and prints what was counted as one line of JSON. In the end nothing
- * new is sent, and what is in flight must be answered: a lost answer would only have slowed its connection down.
+ * Keeps `depth` messages in flight, and prints what was counted as one line of JSON. In the end nothing new is sent, and
+ * what is in flight must be answered: a lost answer would only have slowed its connection down.
  */
 static void run_load(const options *o, conn *conns, const ring *out) {
   static struct epoll_event events[EVENTS_MAX];
   static count m;
-  const int epoll = open_loop(o, conns, out);
+  if ((size_t)o->depth > out->count) die("DEPTH is too high");
+  const int epoll = open_loop(o, conns);
+  broadcasts all = make_broadcasts(o);
+  if (o->broadcast) broadcast(epoll, o, &all, conns, out, (size_t)o->depth, now_ns());
+  else send_first(epoll, o, conns, out);
   const uint64_t count_begin = now_ns() + (uint64_t)(o->warmup * 1e9), count_end = count_begin + (uint64_t)(o->seconds * 1e9);
   enum { WARMING, COUNTING, ENDING } phase = WARMING;
-  const size_t in_flight = (size_t)o->conns * (size_t)o->depth;
-  size_t answers = 0, missing = in_flight;
+  size_t answers = 0, missing = (size_t)o->conns * (size_t)o->depth;
   while (missing > 0) {
     const int ready = epoll_wait(epoll, events, EVENTS_MAX, SILENCE_MAX);
     if (ready == 0) die("the server has not answered for %d ms", SILENCE_MAX);
@@ -190,16 +261,22 @@ static void run_load(const options *o, conn *conns, const ring *out) {
       conn *c = events[i].data.ptr;
       const size_t done = events[i].events & ~(unsigned)EPOLLOUT ? receive(c) : 0;
       if (done > 0) {
-        const size_t unsent = (c->owed + out->message - 1) / out->message;
-        if (done + unsent > (size_t)o->depth) die("connection %d: more answers than requests", c->id);
         const uint64_t time = now_ns();
-        note_answers(o, c, done, time, &m.latencies);
         answers += done;
-        if (o->broadcast || phase == ENDING) missing -= done;
-        else c->owed += done * out->message;
-        if (o->broadcast && missing == 0 && phase != ENDING) {
-          missing = in_flight;
-          broadcast(epoll, o, conns, out, time);
+        missing -= done;
+        if (o->broadcast) {
+          const size_t complete = note_deliveries(o, &all, c, done, time, &m.latencies);
+          if (complete > 0 && phase != ENDING) {
+            broadcast(epoll, o, &all, conns, out, complete, time);
+            missing += complete * (size_t)o->conns;
+          }
+        } else {
+          if (done + unsent(c, out) > (size_t)o->depth) die("connection %d: more answers than requests", c->id);
+          note_answers(o, c, done, time, &m.latencies);
+          if (phase != ENDING) {
+            owe(c, out, done);
+            missing += done;
+          }
         }
       }
       if (c->owed > 0) send_owed(epoll, c, out);

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 /* Length of the head that `buf` begins with, its empty line included; 0 if that has not come. */
-static size_t head_length(const unsigned char *buf, size_t n) {
+static inline size_t head_length(const unsigned char *buf, size_t n) {
   const unsigned char *end = memmem(buf, n, "\r\n\r\n", 4);
   return end == NULL ? 0 : (size_t)(end - buf) + 4;
 }

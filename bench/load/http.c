@@ -84,13 +84,12 @@ static ring make_gets(const options *o, const char *headers, const char *body) {
   body_count = 1;
   char request[REQUEST_MAX];
   const int len = snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: %s\r\n%s\r\n", o->host, headers);
-  unsigned char *bytes = need(malloc((size_t)len * (size_t)o->depth * 2));
+  unsigned char *bytes = need(malloc((size_t)len * (size_t)o->depth));
   for (int i = 0; i < o->depth; i++) memcpy(bytes + i * len, request, (size_t)len);
-  return make_ring(bytes, (size_t)len, (size_t)o->depth);
+  return make_even_ring(bytes, (size_t)len, (size_t)o->depth);
 }
 
 static ring make_posts(const options *o, size_t size) {
-  if (o->depth > VARIANTS) die("DEPTH must be at most %d", VARIANTS);
   body_len = size;
   body_count = VARIANTS;
   bodies = need(malloc(size * VARIANTS));
@@ -99,14 +98,14 @@ static ring make_posts(const options *o, size_t size) {
                                       "POST /echo HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\n"
                                       "Content-Length: %zu\r\n\r\n",
                                       o->host, size);
-  unsigned char *bytes = need(malloc((len + size) * VARIANTS * 2));
+  unsigned char *bytes = need(malloc((len + size) * VARIANTS));
   for (size_t v = 0; v < VARIANTS; v++) {
     unsigned char *request = bytes + (len + size) * v;
     memcpy(request, head, len);
     for (size_t i = 0; i < size; i++) request[len + i] = (unsigned char)(v * 31 + i * 7 + (i >> 8));
     memcpy(bodies + size * v, request + len, size);
   }
-  return make_ring(bytes, len + size, VARIANTS);
+  return make_even_ring(bytes, len + size, VARIANTS);
 }
 
 int main(int argc, char **argv) {
@@ -118,7 +117,8 @@ int main(int argc, char **argv) {
   conn *conns = need(calloc((size_t)o.conns, sizeof *conns));
   for (int i = 0; i < o.conns; i++) {
     const size_t first = (size_t)i % body_count;
-    conns[i] = (conn){.fd = connect_to(o.host, o.port), .id = i, .pos = post ? out.message * first : 0, .expected = first};
+    conns[i] = (conn){.fd = connect_to(o.host, o.port), .id = i, .pos = out.at[first], .next = first,
+                      .expected = first};
   }
   run_load(&o, conns, &out);
   return 0;

@@ -48,7 +48,7 @@ static void get(int fd) {
 }
 
 static int open_idle(int port) {
-  const int fd = body == NULL ? open_websocket(host, port, "/ws") : connect_to(host, port);
+  const int fd = body == NULL ? open_websocket(host, port, "/ws", 0) : connect_to(host, port);
   if (body != NULL) get(fd);
   /* the end of this program resets it: thousands in TIME_WAIT would stand in the way of the next */
   const struct linger at_once = {.l_onoff = 1, .l_linger = 0};

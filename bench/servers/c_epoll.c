@@ -1,7 +1,8 @@
 /*
  * The ceiling: a server that does for the bench's requests what sockets and epoll demand, and nothing else. It knows the
  * routes of the load generators only, and of the handshake only their key; it echoes bodies and payload as they come.
- * What a read brings is answered with one send.
+ * What a read brings is answered with one send, or with one to each connection if it is to be broadcast; only one client
+ * may do that.
  *
  *   c_epoll BODY
  *
@@ -55,8 +56,13 @@ static void send_to(conn *c, const unsigned char *bytes, size_t n) {
 }
 
 static void flush(conn *c) {
-  if (out_len > 0) send_to(c, out, out_len);
+  const size_t n = out_len;
   out_len = 0;
+  if (n == 0) return;
+  if (c->protocol != BROADCAST) send_to(c, out, n);
+  else
+    for (int fd = 0; fd < conns_end; fd++)
+      if (conns[fd] != NULL && conns[fd]->protocol == BROADCAST) send_to(conns[fd], out, n);
 }
 
 /* Room for `n` bytes of output. */
@@ -100,9 +106,10 @@ static size_t on_head(conn *c, const unsigned char *buf, size_t n) {
   } else {
     const char *key = field(buf, len, "Sec-WebSocket-Key:");
     if (key == NULL || strncmp(key, KEY_SENT, strlen(KEY_SENT)) != 0) return BROKEN;
-    c->protocol = memcmp(buf, "GET /all ", 9) == 0 ? BROADCAST : ECHO;
     const int made = snprintf(text, sizeof text, SWITCH, ACCEPT);
     memcpy(put(c, (size_t)made), text, (size_t)made);
+    flush(c);
+    c->protocol = memcmp(buf, "GET /ws ", 8) == 0 ? ECHO : BROADCAST;
   }
   return len;
 }
@@ -116,16 +123,6 @@ static size_t on_frame(conn *c, const unsigned char *buf, size_t n) {
   if (n < head) return 0;
   for (size_t i = 0; i < extended; i++) len = len << 8 | buf[2 + i];
   memcpy(c->key, buf + head - 4, 4);
-  if (c->protocol == BROADCAST) {
-    if (extended > 0) return BROKEN;
-    if (n < head + len) return 0;
-    unsigned char frame[2 + 125] = {buf[0], (unsigned char)len};
-    xor_mask(frame + 2, buf + head, len, c->key);
-    flush(c);
-    for (int fd = 0; fd < conns_end; fd++)
-      if (conns[fd] != NULL && conns[fd]->protocol == BROADCAST) send_to(conns[fd], frame, 2 + len);
-    return head + len;
-  }
   unsigned char *to = put(c, 2 + extended);
   memcpy(to, buf, 2 + extended);
   if (buf[0] == 0x89) to[0] = 0x8a; /* a ping's answer is a pong */

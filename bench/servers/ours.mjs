@@ -26,27 +26,37 @@ server.registerUriHandler({
 
 /** The handler is README's: the library allocates, up to this. */
 const MAX_FRAME = 1024 * 1024;
-server.registerUriHandler({
-  uri: '/ws',
-  method: HTTP_GET,
-  isWebsocket: true,
-  handleWsHandshake: false,
+const websocket = { method: HTTP_GET, isWebsocket: true, handleWsHandshake: false };
+const echo = {
+  ...websocket,
   handler: async req => {
     const pkt = wsFrame();
     await req.wsRecvFrame(pkt, MAX_FRAME);
     await req.wsSendFrame(pkt);
   },
-});
+};
+server.registerUriHandler({ ...echo, uri: '/ws' });
+
+// as ws.mjs has it: no context takeover and 15 window bits are the defaults
+server.registerUriHandler({ ...echo, uri: '/deflate', wsPerMessageDeflate: { threshold: 0, level: 6, memLevel: 8 } });
 
 server.registerUriHandler({
-  uri: '/all',
-  method: HTTP_GET,
-  isWebsocket: true,
-  handleWsHandshake: false,
+  ...websocket,
+  uri: '/loop',
   handler: async req => {
     const pkt = wsFrame();
     await req.wsRecvFrame(pkt, MAX_FRAME);
     for (const fd of server.getClientList()) server.wsSendFrameAsync(fd, pkt);
+  },
+});
+
+server.registerUriHandler({
+  ...websocket,
+  uri: '/broadcast',
+  handler: async req => {
+    const pkt = wsFrame();
+    await req.wsRecvFrame(pkt, MAX_FRAME);
+    server.wsBroadcast(pkt);
   },
 });
 

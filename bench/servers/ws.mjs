@@ -1,4 +1,4 @@
-/** The ws package, without compression; with bufferutil, unless WS_NO_BUFFER_UTIL is set. */
+/** The ws package; with bufferutil, unless WS_NO_BUFFER_UTIL is set. */
 import { createRequire } from 'node:module';
 import { WebSocket, WebSocketServer } from 'ws';
 import { ready } from './control.mjs';
@@ -8,7 +8,14 @@ if (!process.env.WS_NO_BUFFER_UTIL && require('bufferutil').mask === require('bu
   throw new Error('the native part of bufferutil does not load here');
 }
 
-const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
+// only who asks for it gets it, as ours on /deflate
+const perMessageDeflate = {
+  serverNoContextTakeover: true,
+  clientNoContextTakeover: true,
+  threshold: 0,
+  zlibDeflateOptions: { level: 6, memLevel: 8 },
+};
+const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate });
 
 function broadcast(data, isBinary) {
   for (const client of server.clients) {
@@ -17,7 +24,7 @@ function broadcast(data, isBinary) {
 }
 
 server.on('connection', (socket, req) => {
-  if (req.url === '/all') socket.on('message', broadcast);
+  if (req.url === '/loop' || req.url === '/broadcast') socket.on('message', broadcast);
   else socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
 });
 

@@ -358,7 +358,7 @@ export class WsConn implements Protocol {
   /** The peer has not sent all of what it has begun. */
   private moreNeeded(input: Input, inbox: Inbox): void {
     // not from the clock of the deadlines, which may not have run
-    if (inbox.dataBegun()) this.keepalive.messageAt = this.sess.now;
+    if (inbox.dataBegun()) this.keepalive.messageAt = this.keepalive.dataAt = this.sess.now;
     if (inbox.frames.inFrame || input.from < input.to) {
       this.wait();
     } else {

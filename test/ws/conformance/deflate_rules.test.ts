@@ -149,6 +149,11 @@ conformance(
     row('section 7.2.2:', 'a context that was not agreed on', [first(HELLO), first(LINKED)], [text('Hello')], {
       close: BROKEN,
     }),
+    ...[1, 2, 3, 4, 5, 6].map(n =>
+      row('section 7.2.2:', `a message cut off behind ${n} bytes`, [first(HELLO.subarray(0, n))], [], {
+        close: BROKEN,
+      }),
+    ),
     row('section 7.2.2:', 'lengths of a block that do not match', [first(hex('000500fbff48656c6c6f00'))], [], {
       close: BROKEN,
     }),
