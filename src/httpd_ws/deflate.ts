@@ -139,9 +139,8 @@ export class Inflater {
       this.failed = stream.error !== undefined;
       if (this.failed) break;
       if (this.inTail) {
-        if (this.from === TAIL_LEN) this.inputUsed = true;
         // if it has used nothing, the message has ended with a block marked as the last one
-        else this.failed = at < end && this.from > 0;
+        if (at < end) this.failed = this.from !== TAIL_LEN && this.from > 0;
         break;
       }
       if (at === end || this.from === this.to) break;

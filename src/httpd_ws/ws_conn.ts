@@ -384,7 +384,7 @@ export class WsConn implements Protocol {
     const { sess, keepalive } = this;
     if (this.closing) return;
     // a handler at work is no inactivity
-    if (this.busy) keepalive.dataAt = now;
+    if (this.busy) keepalive.dataAt = keepalive.messageAt = now;
     // while reading is stopped nothing can be heard
     const due = keepalive.look(now, sess.heldBack ? now : sess.heardAt, this.inMessage);
     if (due === PING_DUE) {
@@ -400,9 +400,11 @@ export class WsConn implements Protocol {
     }
   }
 
-  /** Must the peer go on with a message that it has begun? */
+  /** Must the peer go on with a message that it has begun? Not while what it has sent has not been looked at. */
   private get inMessage(): boolean {
-    return !this.busy && this.inbox !== undefined && this.inbox.inMessage && !this.inbox.frames.inFrame;
+    const { inbox, sess } = this;
+    if (inbox === undefined || this.busy || sess.txFull || sess.input.length > 0) return false;
+    return inbox.inMessage && !inbox.frames.inFrame;
   }
 
   /** More bytes are needed: gives the peer until the deadline. */

@@ -3,7 +3,7 @@
  */
 import type { PortSocket } from '../port/port.js';
 
-/** Bytes are collected in blocks of this size, then of twice the size, up to the largest. */
+/** Bytes are collected in blocks of at least this size, and as long as all that waits, up to the largest. */
 const BLOCK_MIN = 1024;
 const BLOCK_MAX = 64 * 1024;
 /** Blocks of up to this many bytes together are joined before they are sent. */
@@ -14,6 +14,7 @@ export class ByteQueue {
   /** Bytes of the first block that have left, and of the last one that are used. */
   private left = 0;
   private used = 0;
+  private total = 0;
 
   get empty(): boolean {
     return this.blocks.length === 0;
@@ -27,10 +28,12 @@ export class ByteQueue {
     if (last !== undefined) {
       const n = source.copy(last, this.used, from, to);
       this.used += n;
+      this.total += n;
       at += n;
     }
     if (at === to) return;
-    const size = Math.max(to - at, Math.min(BLOCK_MAX, 2 * (last?.length ?? BLOCK_MIN / 2)));
+    // as long as all that waits
+    const size = Math.max(to - at, Math.min(BLOCK_MAX, Math.max(BLOCK_MIN, this.total)));
     last = Buffer.allocUnsafeSlow(size);
     this.add(last, source.copy(last, 0, at, to));
   }
@@ -42,6 +45,7 @@ export class ByteQueue {
     if (last >= 0) blocks[last] = (blocks[last] as Buffer).subarray(0, this.used);
     blocks.push(block);
     this.used = used;
+    this.total += used;
   }
 
   /** Puts what came later behind. */
@@ -56,6 +60,7 @@ export class ByteQueue {
       const end = Math.min(this.firstEnd, this.left + n - at);
       target?.set((this.blocks[0] as Buffer).subarray(this.left, end), at);
       at += end - this.left;
+      this.total -= end - this.left;
       this.left = end;
       if (end === this.firstEnd) this.shift();
     }
@@ -69,6 +74,7 @@ export class ByteQueue {
       if (blocks.length > 1) this.joinFirst();
       const n = sock.send(blocks[0] as Buffer, this.left, this.firstEnd);
       sum += n;
+      this.total -= n;
       this.left += n;
       if (this.left < this.firstEnd) break;
       this.shift();
