@@ -3,6 +3,7 @@
  */
 import { invalidArg } from '../err.js';
 import { checkWsOptions, type WsOptions, type WsSettings } from '../httpd_ws/options.js';
+import { checkZlib } from '../httpd_ws/zlib_stream.js';
 import { isToken } from './headers.js';
 import { HTTP_GET, isMethod } from './methods.js';
 import type { HttpdReq } from './req.js';
@@ -76,7 +77,7 @@ const FIELDS = new Set<string>([
   'wsCloseCb',
 ] satisfies (keyof HttpdUri)[]);
 
-/** @throws EspError ESP_ERR_INVALID_ARG */
+/** @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_NOT_SUPPORTED for wsPerMessageDeflate */
 export function checkUri(given: HttpdUri): Route {
   if (given === null || typeof given !== 'object') invalidArg('registerUriHandler needs an object; see HttpdUri');
   for (const name of Object.keys(given)) {
@@ -100,6 +101,8 @@ export function checkUri(given: HttpdUri): Route {
   if (!Array.isArray(subprotocols) || !subprotocols.every(isToken)) {
     invalidArg(`supportedSubprotocol of '${uri}' must be a token, or a list of tokens (RFC 6455 section 4.1)`);
   }
+  const ws = checkWsOptions(given, uri);
+  if (ws.deflate !== undefined) checkZlib();
   return {
     uri,
     method,
@@ -111,6 +114,6 @@ export function checkUri(given: HttpdUri): Route {
     subprotocols: [...subprotocols],
     wsPreHandshakeCb: given.wsPreHandshakeCb,
     wsPostHandshakeCb: given.wsPostHandshakeCb,
-    ws: checkWsOptions(given, uri),
+    ws,
   };
 }

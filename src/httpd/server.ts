@@ -115,7 +115,8 @@ export class HttpdServer {
   /**
    * Registers a URI handler (`httpd_register_uri_handler`). The first registered that fits a request serves it.
    *
-   * @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_HTTPD_HANDLER_EXISTS, ESP_ERR_HTTPD_HANDLERS_FULL
+   * @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_HTTPD_HANDLER_EXISTS, ESP_ERR_HTTPD_HANDLERS_FULL,
+   *   ESP_ERR_NOT_SUPPORTED for `wsPerMessageDeflate`, if this version of Node.js can't do it
    */
   registerUriHandler(uri: HttpdUri): void {
     const route = checkUri(uri);

@@ -1,7 +1,7 @@
 /**
  * From a request to a WebSocket: the checks, the application's callbacks, the 101, the change of protocol.
  */
-import { ESP_ERR_INVALID_STATE, ESP_ERR_NO_MEM, EspError } from '../err.js';
+import { ESP_ERR_INVALID_STATE, ESP_ERR_NO_MEM, ESP_FAIL, ESP_OK, EspError } from '../err.js';
 import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE, type HttpdWsFrame, payloadOf } from '../httpd_ws/frame_type.js';
 import {
@@ -33,11 +33,6 @@ const FULL: Refused = {
   headers: [['Retry-After', '5']],
   message: 'This address has as many WebSockets as it takes. Try again soon.',
 };
-const ORIGIN_REFUSED: Refused = {
-  status: '403 Forbidden',
-  headers: [],
-  message: 'Pages of this origin may not connect here.',
-};
 /** What a frame that waits for the 101 costs beside its payload. */
 const FRAME_COST = 128;
 
@@ -46,14 +41,16 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
   const host = routeWs(core, route);
   let accepted: Accepted | undefined;
   // as a handler: what an application's wsAllowedOrigins throws is answered like what a handler throws
-  const check = (): void => {
+  const check = (): number => {
     const outcome = host.full ? FULL : checkRequest(head, route, host.onLateFailure);
+    if (outcome === undefined) return ESP_FAIL;
     if ('status' in outcome) refuse(req, outcome);
     else accepted = outcome;
+    return ESP_OK;
   };
   conn.invoke(req, check, {
     go: () => new Upgrade(conn, core, route, host, head, accepted as Accepted).begin(),
-    refusal: HTTPD_500_INTERNAL_SERVER_ERROR,
+    refusal: HTTPD_403_FORBIDDEN,
   });
 }
 
@@ -132,16 +129,17 @@ class Upgrade {
   }
 }
 
+/** @returns undefined if pages of this origin may not connect */
 function checkRequest(
   head: RequestHead,
   { subprotocols, ws }: Route,
   onLateFailure: (thrown: unknown) => void,
-): Accepted | Refused {
+): Accepted | Refused | undefined {
   // RFC 6455 section 4.2.1: HTTP/1.1 or higher; and a body would be taken for frames
   if (!head.upgrade || head.http10) return UPGRADE_REQUIRED;
   if (head.hasBody) return { status: '400 Bad Request', headers: [], message: 'A WebSocket handshake has no body.' };
   const field = (name: string) => joinHeaders(head.headers, name);
-  if (!originAllowed(ws, field('origin'), field('host'), onLateFailure)) return ORIGIN_REFUSED;
+  if (!originAllowed(ws, field('origin'), field('host'), onLateFailure)) return undefined;
   return checkHandshake(
     {
       upgrade: field('upgrade'),

@@ -85,3 +85,16 @@ export class ZlibStream {
     this.stream.close();
   }
 }
+
+let checked = false;
+
+/**
+ * Can this version of Node.js do it?
+ *
+ * @throws EspError ESP_ERR_NOT_SUPPORTED
+ */
+export function checkZlib(): void {
+  if (checked) return;
+  new ZlibStream('inflate', { windowBits: 9 }).close();
+  checked = true;
+}
