@@ -23,7 +23,7 @@ export {
   EspError,
   espErrToName,
 } from './err.js';
-export type { ErrHandler } from './httpd/core.js';
+export type { ErrHandler, HttpdPendingFn, HttpdRecvFn, HttpdSendFn, TransferCompleteCb } from './httpd/callbacks.js';
 export {
   HTTP_SERVER_EVENT_DISCONNECTED,
   HTTP_SERVER_EVENT_ERROR,
@@ -96,7 +96,7 @@ export type { HttpdReq } from './httpd/req.js';
 export type { HandlerResult } from './httpd/req_owner.js';
 export type { Body } from './httpd/resp.js';
 export type { HttpdUri, UriHandler } from './httpd/route.js';
-export type { HttpdPendingFn, HttpdRecvFn, HttpdSendFn, HttpdServer, TransferCompleteCb } from './httpd/server.js';
+export type { HttpdServer } from './httpd/server.js';
 export { httpdStart } from './httpd/start.js';
 export {
   HTTPD_200,

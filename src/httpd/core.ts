@@ -18,20 +18,15 @@ import { SessTable } from '../sess/table.js';
 import { TurnBudget } from '../sess/turn_budget.js';
 import { Outbox } from '../sess/tx.js';
 import { isThenable, watch } from '../thenable.js';
+import type { ErrHandler } from './callbacks.js';
 import { HttpConn } from './conn.js';
 import { EventHub } from './events.js';
-import type { HttpdErrCode } from './http_err.js';
 import { RECV_SHARE, receiveBuffer } from './llhttp.js';
 import { LogStory } from './log_story.js';
 import type { ParseLimits } from './parse.js';
-import type { HttpdReq } from './req.js';
-import type { HandlerResult } from './req_owner.js';
 import type { Route } from './route.js';
 import type { HttpdServer } from './server.js';
 import { UriTable } from './uri.js';
-
-/** Answers an error, after `httpd_err_handler_func_t`. `ESP_OK` keeps the connection where the error allows it. */
-export type ErrHandler = (req: HttpdReq, error: HttpdErrCode) => HandlerResult;
 
 /** The number of the listening socket, which sessions' numbers follow. */
 const LISTEN_FD = 3;

@@ -18,23 +18,15 @@ import { getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
 import type { Clock } from '../sess/deadlines.js';
 import { HTTPD_SOCK_ERR_TIMEOUT } from '../sess/overrides.js';
 import type { FreeCtxFn } from '../sess/protocol.js';
+import type { ErrHandler, HttpdPendingFn, HttpdRecvFn, HttpdSendFn, TransferCompleteCb } from './callbacks.js';
 import { HttpConn } from './conn.js';
-import { type ErrHandler, HttpdCore } from './core.js';
+import { HttpdCore } from './core.js';
 import type { HttpdEvents } from './events.js';
 import { type HttpdErrCode, isErrCode } from './http_err.js';
 import { isMethod } from './methods.js';
 import { checkUri, type HttpdUri } from './route.js';
 import { shutDown } from './shut_down.js';
 import { type WorkFn, WorkQueue } from './work_queue.js';
-
-/** Called once when an asynchronous send has ended (`transfer_complete_cb`); `err` is ESP_OK or an error's number. */
-export type TransferCompleteCb = (err: number, fd: number, arg: unknown) => void;
-/** Receives for a session (`httpd_recv_func_t`): fills `buf`, returns how many bytes, or `HTTPD_SOCK_ERR_…`. */
-export type HttpdRecvFn = (server: HttpdServer, fd: number, buf: Uint8Array, flags: number) => number;
-/** Sends for a session (`httpd_send_func_t`): returns how many bytes of `buf` it took, or `HTTPD_SOCK_ERR_…`. */
-export type HttpdSendFn = (server: HttpdServer, fd: number, buf: Uint8Array, flags: number) => number;
-/** Tells how many bytes can be received without waiting for the socket (`httpd_pending_func_t`). */
-export type HttpdPendingFn = (server: HttpdServer, fd: number) => number;
 
 /** The longest time, in ms, that a timer of Node.js can wait. */
 const TIMER_MAX = 2 ** 31 - 1;
@@ -381,6 +373,26 @@ export class HttpdServer {
   sessGetTxPending(fd: number): number {
     const { protocol, tx } = this.core.session(fd);
     return tx.pending + (protocol instanceof WsConn ? protocol.held : 0);
+  }
+
+  /**
+   * The subprotocol that a WebSocket's handshake has agreed on; undefined without one.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND, ESP_ERR_INVALID_STATE if the session is no WebSocket, or not yet
+   */
+  wsGetSubprotocol(fd: number): string | undefined {
+    return this.webSocket(fd).subprotocol;
+  }
+
+  /**
+   * Address and port of a session's peer (`getpeername`): IPv4 as such, IPv6 without brackets. The address is empty if
+   * the peer has left.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessGetPeer(fd: number): { address: string; port: number } {
+    const { sock } = this.core.session(fd);
+    return { address: sock.remoteAddress, port: sock.remotePort };
   }
 
   /** What an fd stands for (`httpd_ws_get_fd_info`): `HTTPD_WS_CLIENT_INVALID`, `_HTTP` or `_WEBSOCKET`. */

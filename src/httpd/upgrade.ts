@@ -102,7 +102,7 @@ class Upgrade {
     // a listener for 'headersSent' may have ended the session
     if (!sess.open) return conn.abandon();
     const leaving = conn.handOver();
-    const ws = new WsConn(sess, req, host as WsHost, host.open(deflate?.params));
+    const ws = new WsConn(sess, req, host as WsHost, host.open(deflate?.params), protocol);
     sess.protocol = ws;
     req.detachHttp(HTTPD_WS_FRAME, route.uri);
     req.attachWs(ws);

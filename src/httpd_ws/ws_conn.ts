@@ -56,6 +56,8 @@ export class WsConn implements Protocol {
     private readonly req: CtxHolder,
     private readonly host: WsHost,
     codec: WsCodec,
+    /** The subprotocol that was agreed on. */
+    readonly subprotocol: string | undefined,
   ) {
     const { now } = sess;
     this.tx = new WsTx(sess, host, codec);

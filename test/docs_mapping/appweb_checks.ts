@@ -167,7 +167,7 @@ export const APPWEB_API_CHECKS: Readonly<Record<string, Check>> = {
 
   httpGetWebSocketProtocol: outside(async ({ open, lines }) => {
     await open({ headers: { 'Sec-WebSocket-Protocol': 'chat, better-chat' } });
-    expect(lines).toEqual(['offered: chat, better-chat']);
+    expect(lines).toEqual(['chosen: better-chat']);
   }),
 
   dontAutoFinalize: onRequest(async ({ request }) => {
