@@ -114,7 +114,8 @@ static void send_owed(int epoll, conn *c, const ring *out) {
 /* The next `n` messages are to be sent. */
 static void owe(conn *c, const ring *out, size_t n) {
   c->owed += out->at[c->next + n] - out->at[c->next];
-  c->next = (c->next + n) % out->count;
+  c->next += n;
+  if (c->next >= out->count) c->next -= out->count;
 }
 
 /* How many messages have not been sent to their end. */

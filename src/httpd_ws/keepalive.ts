@@ -55,6 +55,11 @@ export class Keepalive {
     return now >= heardAt + pingMs ? PING_DUE : ALL_WELL;
   }
 
+  /** A data frame has come from the peer, or it is not the peer's turn to send one. */
+  data(time: number): void {
+    this.dataAt = this.messageAt = time;
+  }
+
   /** A Ping has been sent, or the one that was sent still waits behind other data. */
   pinged(now: number): void {
     this.pingedAt = now;

@@ -120,7 +120,9 @@ export class WsConn implements Protocol {
     const { now } = this.sess;
     if (this.recvDue !== 0 && now >= this.recvDue) {
       this.recvDue = 0;
-      this.onRecvDue();
+      // what has come is not looked at while the peer does not read; sendWaitTimeout sees to that
+      if (this.sess.txFull && !this.tx.closeSent) this.wait();
+      else this.onRecvDue();
     } else {
       this.lookAfter(now);
     }
@@ -250,11 +252,11 @@ export class WsConn implements Protocol {
     }
     this.host.onHandlerDone(sess, this.req);
     let failure: Failure | undefined;
-    if (inbox?.hasOffer) {
-      if (inbox.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = sess.nextSweep;
-      failure = inbox.release(sess.input);
-    }
+    const wasData = inbox?.hasOffer && inbox.type < HTTPD_WS_TYPE_CLOSE;
+    if (inbox?.hasOffer) failure = inbox.release(sess.input);
     this.rest();
+    // for a message that goes on not from the clock of the deadlines, which may not have run
+    if (wasData) this.keepalive.data(this.inbox === undefined ? sess.nextSweep : sess.now);
     if (!sess.open) return;
     if (failure !== undefined) this.fail(failure);
     // a handler that asked for control frames may leave the answer to a Close to us
@@ -286,7 +288,8 @@ export class WsConn implements Protocol {
         return;
       }
     } else {
-      this.keepalive.dataAt = sess.nextSweep;
+      inbox.dataBegun();
+      this.keepalive.data(sess.nextSweep);
       if (this.tx.closeSent) {
         // what was under way when we closed
         inbox.release(input);
@@ -359,8 +362,7 @@ export class WsConn implements Protocol {
 
   /** The peer has not sent all of what it has begun. */
   private moreNeeded(input: Input, inbox: Inbox): void {
-    // not from the clock of the deadlines, which may not have run
-    if (inbox.dataBegun()) this.keepalive.messageAt = this.keepalive.dataAt = this.sess.now;
+    if (inbox.dataBegun()) this.keepalive.data(this.sess.now);
     if (inbox.frames.inFrame || input.from < input.to) {
       this.wait();
     } else {
@@ -385,8 +387,8 @@ export class WsConn implements Protocol {
   private lookAfter(now: number): void {
     const { sess, keepalive } = this;
     if (this.closing) return;
-    // a handler at work is no inactivity
-    if (this.busy) keepalive.dataAt = keepalive.messageAt = now;
+    // it is the handler's turn, or a frame is on its way, for which there are other deadlines
+    if (this.busy || sess.txFull || sess.tx.stuck || this.inbox?.frames.inFrame) keepalive.data(now);
     // while reading is stopped nothing can be heard
     const due = keepalive.look(now, sess.heldBack ? now : sess.heardAt, this.inMessage);
     if (due === PING_DUE) {
@@ -402,11 +404,9 @@ export class WsConn implements Protocol {
     }
   }
 
-  /** Must the peer go on with a message that it has begun? Not while what it has sent has not been looked at. */
+  /** Must the peer go on with a message that it has begun? */
   private get inMessage(): boolean {
-    const { inbox, sess } = this;
-    if (inbox === undefined || this.busy || sess.txFull || sess.input.length > 0) return false;
-    return inbox.inMessage && !inbox.frames.inFrame;
+    return !this.busy && this.inbox !== undefined && this.inbox.inMessage;
   }
 
   /** More bytes are needed: gives the peer until the deadline. */
