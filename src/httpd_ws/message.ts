@@ -78,9 +78,9 @@ export class Message {
     return this.complete || this.waiting >= this.rules.maxPacketLen;
   }
 
-  /** How many bytes the packet has room for. */
+  /** How many bytes may be pushed at a time: what the packet has room for; what is compressed is inflated piece by piece. */
   get room(): number {
-    return this.rules.maxPacketLen - this.len;
+    return this.inflater === undefined ? this.rules.maxPacketLen - this.waiting : Number.MAX_SAFE_INTEGER;
   }
 
   /** Will there be another packet, without further input? */
@@ -88,7 +88,7 @@ export class Message {
     return this.more;
   }
 
-  /** Payload has come: `bytes[from, to)`, no more of it than there is room for, unless it is compressed. */
+  /** Payload has come: `bytes[from, to)`, no more of it than there is room for. */
   push(bytes: Buffer, from: number, to: number): Failure | undefined {
     const { inflater } = this;
     if (inflater === undefined) return this.append(bytes, from, to);

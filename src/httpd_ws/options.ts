@@ -81,7 +81,8 @@ export interface WsOptions {
   /**
    * Pages of which origins may connect (RFC 6455 section 10.2): a list such as `['https://example.com']`, 'same-origin'
    * for those from the same host and port, or a function. Others get a 403. Clients that send no Origin are no browsers,
-   * and pass the first two. Default: all may.
+   * and pass the first two. Only a list protects from DNS rebinding, by which an attacker's host name leads here, and
+   * the page is of the same origin. Default: all may.
    */
   wsAllowedOrigins?: readonly string[] | 'same-origin' | WsOriginCheck;
   /**

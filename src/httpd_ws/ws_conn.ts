@@ -28,7 +28,7 @@ import {
 } from './close.js';
 import { closeCodec, type WsCodec } from './deflate.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG, type HttpdWsFrame } from './frame_type.js';
-import { giveInbox, type Inbox, takeInbox } from './inbox.js';
+import { giveInbox, type Inbox, RECV_MESSAGE, takeInbox } from './inbox.js';
 import { Keepalive, PEER_DEAD, PING_DUE } from './keepalive.js';
 import { RECV_MORE } from './recv.js';
 import type { EncodedMessage } from './send.js';
@@ -106,6 +106,8 @@ export class WsConn implements Protocol {
       const { inbox } = this;
       const got = inbox.next(input, host.settings, host.memory, this.tx.codec.inflaters);
       if (got === RECV_MORE) return this.moreNeeded(input, inbox);
+      // a few bytes may inflate to very many packets
+      if (got === RECV_MESSAGE && !sess.mayGoOn()) return;
       this.inTime();
       if (typeof got === 'number') this.deliver(input, inbox, got);
       else this.fail(got);

@@ -113,9 +113,14 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     if (time !== 0) this.host.deadlines.arm();
   }
 
+  /** May it do more in this turn of the loop? If not, it goes on in the next one. */
+  mayGoOn(): boolean {
+    return this.host.budget.spend(this);
+  }
+
   /** Goes on with what waits: a handler has ended, or there is room to send again. */
   pump(): void {
-    if (this.pumping || this.state !== OPEN || !this.host.budget.spend(this)) return;
+    if (this.pumping || this.state !== OPEN || !this.mayGoOn()) return;
     const { input } = this;
     this.pumping = true;
     try {
@@ -128,8 +133,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
         if (input.to > input.from && !protocol.blocked && this.protocol === protocol && !input.refill()) break;
       }
       // no more bytes will come: the protocol has none left, or too few to go on
-      const starved = (input.length === 0 && !this.protocol.unfinished) || !(this.protocol.blocked || this.txFull);
-      if (this.peerEnded && this.open && starved) this.protocol.onPeerEnd();
+      const starved = input.length === 0 || !(this.protocol.blocked || this.txFull);
+      if (this.peerEnded && this.open && starved && !this.protocol.unfinished) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
     } finally {
