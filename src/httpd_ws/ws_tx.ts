@@ -49,7 +49,7 @@ export class WsTx {
     const { sess, codec } = this;
     const isFragment = pkt.fragmented || type === HTTPD_WS_TYPE_CONTINUE;
     if (isFragment) checkFragment(type, this.held !== undefined);
-    if (!sess.admit(!isFragment, this.heldBytes)) return RESOLVED;
+    if (!sess.admit(!isFragment, isFragment ? 0 : this.heldBytes)) return RESOLVED;
     if (isFragment) this.sendFragment(isFinal(pkt), type, payload);
     else if (this.held !== undefined) this.hold(this.held, new EncodedMessage(type, payload));
     else this.host.onSentData(sess, writeMessage(sess.tx, codec, type, payload));
