@@ -73,13 +73,6 @@ export class Inbox {
     return message !== undefined && (message.hasMore || (message.ready && !this.hasOffer));
   }
 
-  /** Has a data frame begun since this was asked last? */
-  dataBegun(): boolean {
-    const { dataBegun } = this.frames;
-    this.frames.dataBegun = false;
-    return dataBegun;
-  }
-
   /** Takes what it can of the input. @returns RECV_…, or what the peer did wrong */
   next(input: Input, rules: RecvRules, memory: MessageMemory, inflaters: Inflaters | undefined): number | Failure {
     for (;;) {

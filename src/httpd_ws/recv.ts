@@ -65,7 +65,7 @@ export class FrameReceiver {
   private taken = 0;
   /** Has a fragmented message begun and not ended? */
   private inMessage = false;
-  /** Has a data frame begun? Who asks sets it back. */
+  /** Has a data frame begun? Who has seen it sets it back. */
   dataBegun = false;
   /** Frames of the message so far, and their length. */
   private fragments = 0;

@@ -172,7 +172,8 @@ export class WsConn implements Protocol {
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
     const sent = this.tx.sendFrame(pkt, this.peerClose !== undefined);
     if (this.tx.closeSent) this.awaitClose();
-    else if (pkt.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = this.sess.nextSweep;
+    // the end of a handler counts for what it has sent
+    else if (!this.busy && pkt.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = this.sess.nextSweep;
     return sent;
   }
 
@@ -290,8 +291,7 @@ export class WsConn implements Protocol {
         return;
       }
     } else {
-      inbox.dataBegun();
-      this.keepalive.data(sess.nextSweep);
+      inbox.frames.dataBegun = false;
       if (this.tx.closeSent) {
         // what was under way when we closed
         inbox.release(input);
@@ -364,7 +364,8 @@ export class WsConn implements Protocol {
 
   /** The peer has not sent all of what it has begun. */
   private moreNeeded(input: Input, inbox: Inbox): void {
-    if (inbox.dataBegun()) this.keepalive.data(this.sess.now);
+    if (inbox.frames.dataBegun) this.keepalive.data(this.sess.now);
+    inbox.frames.dataBegun = false;
     if (inbox.frames.inFrame || input.from < input.to) {
       this.wait();
     } else {
