@@ -172,8 +172,7 @@ export class WsConn implements Protocol {
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
     const sent = this.tx.sendFrame(pkt, this.peerClose !== undefined);
     if (this.tx.closeSent) this.awaitClose();
-    // the end of a handler counts for what it has sent
-    else if (!this.busy && pkt.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = this.sess.nextSweep;
+    else if (pkt.type < HTTPD_WS_TYPE_CLOSE) this.keepalive.dataAt = this.sess.nextSweep;
     return sent;
   }
 

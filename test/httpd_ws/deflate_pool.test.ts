@@ -2,6 +2,7 @@ import type * as zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { closeCodec, type Inflater, Inflaters, type WsCodec, WsCodecs } from '../../src/httpd_ws/deflate.js';
 import type { DeflateParams } from '../../src/httpd_ws/extension.js';
+import { ZlibStream } from '../../src/httpd_ws/zlib_stream.js';
 import {
   foreignDeflate,
   foreignDeflateAll,
@@ -57,6 +58,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const inflater of drainPool()) inflater.close();
   expect(open).toEqual({ deflate: 0, inflate: 0 });
 });
@@ -104,6 +106,23 @@ describe('the inflaters that all connections share', () => {
     const next = pool.take();
     expect(next).not.toBe(inflater);
     expect(inflateMessage(next, [HELLO])?.toString()).toBe('Hello, hello, hello');
+    pool.give(next);
+  });
+
+  test('are not used again if their message ends while zlib works: when it fails, code of the application may run', () => {
+    const pool = new Inflaters();
+    const inflater = pool.take();
+    const { run } = ZlibStream.prototype;
+    vi.spyOn(ZlibStream.prototype, 'run').mockImplementationOnce(function (this: ZlibStream, ...args) {
+      const n = run.apply(this, args);
+      pool.give(inflater);
+      return n;
+    });
+    inflater.give(BROKEN, 0, BROKEN.length);
+    inflater.next(100);
+    expect(open.inflate).toBe(0);
+    const next = pool.take();
+    expect(next).not.toBe(inflater);
     pool.give(next);
   });
 
