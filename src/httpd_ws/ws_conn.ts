@@ -388,7 +388,7 @@ export class WsConn implements Protocol {
   /** Pings a quiet peer, and ends a connection that has been quiet, or open, for too long. */
   private lookAfter(now: number): void {
     const { sess, keepalive } = this;
-    if (this.closing) return;
+    if (this.tx.closeSent) return;
     // it is the handler's turn, or a frame is on its way, for which there are other deadlines
     if (this.busy || sess.txFull || sess.tx.stuck || this.inbox?.frames.inFrame) keepalive.data(now);
     // while reading is stopped nothing can be heard

@@ -161,6 +161,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     if (tx.pending + held < maxTxPending) return true;
     // the reader may be fast, and much be sent in one turn
     tx.flushInCall();
+    if (!this.open) return false;
     if (tx.pending + held < maxTxPending) return true;
     if (txOverflow === 'close') this.endSoon(`more than ${maxTxPending} bytes to send (maxTxPending)`);
     return false;
@@ -176,6 +177,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   admit(droppable: boolean, held = 0): boolean {
     this.checkOpen();
     if (this.hasRoom(held)) return true;
+    if (this.ended) this.checkOpen();
     const { maxTxPending, txOverflow } = this.host;
     if (txOverflow === 'drop' && droppable) return false;
     // a part of a message that can't be dropped: what follows would make no sense

@@ -164,6 +164,15 @@ describe('wsBroadcast', () => {
     expect((await client.readUntil(3)).toString('latin1')).toBe('\x81\x01y');
   });
 
+  test('does not count one that ends while it is sent to', async () => {
+    const { server, fds } = await startMany(2, {}, { maxTxPending: 100_000, txOverflow: 'drop' });
+    server.sessSetSendOverride(fds[0] as number, () => -1);
+    const taken = [1, 2, 3].map(() => server.wsBroadcast(wsFrame({ type: BINARY, payload: KB64 })));
+    // at the third there is no room, and the attempt to make some shows that the connection is broken
+    expect(taken).toEqual([2, 2, 1]);
+    expect(server.getClientList()).toEqual([fds[1]]);
+  });
+
   test('keeps what it was given: a payload that is changed behind the call', async () => {
     const { server, clients } = await startMany(2);
     for (const len of [10, 600, 300_000]) {

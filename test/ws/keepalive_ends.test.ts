@@ -232,6 +232,18 @@ describe('wsRequestTimeout', () => {
     await until(() => expect(ended).toMatchObject([{ code: 1006 }]));
   });
 
+  test('ends one whose peer has closed and whose handler never answers', async () => {
+    const { client, clock, ended } = await openTimed({
+      wsRequestTimeout: 60,
+      handleWsControlFrames: true,
+      handler: onFrame(() => deferred().promise),
+    });
+    client.send({ opcode: CLOSE, payload: closeBody(4000) });
+    await turns();
+    await pass(clock, 80);
+    expect(ended).toMatchObject([{ code: 4000 }]);
+  });
+
   test('is counted from the handshake, for each connection by itself', async () => {
     const { client, clock, open } = await openTimed({ wsRequestTimeout: 60 });
     await pass(clock, 30);
