@@ -29,7 +29,7 @@ export interface WsDeflateOptions {
   memLevel?: number;
   /**
    * Compress each message on its own (RFC 7692 section 7.1.1.1). Default true. With false each connection keeps a
-   * compressor of some 270 KB, unless its client asks for true.
+   * compressor of some 240 KB, unless its client asks for true.
    */
   serverNoContextTakeover?: boolean;
   /** The same of the client (section 7.1.1.2). Default true. With false each connection keeps up to 44 KB. */
