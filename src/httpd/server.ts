@@ -337,8 +337,8 @@ export class HttpdServer {
    *
    * @param frame a whole message, or a Ping or Pong
    * @param filter is given the fd of each WebSocket and the `uri` of its handler; one that throws ends the broadcast
-   * @returns how many have taken it; not those that are closing, or have `maxTxPending` bytes to read (`txOverflow` then
-   *   says whether they are closed)
+   * @returns how many have taken it; not those that are closing, or have `maxTxPending` bytes to read, unless it is a Ping
+   *   or Pong (`txOverflow` says whether they are closed then)
    * @throws EspError ESP_ERR_INVALID_ARG
    */
   wsBroadcast(frame: HttpdWsFrame, filter?: (fd: number, uri: string) => boolean): number {
@@ -366,7 +366,7 @@ export class HttpdServer {
   }
 
   /**
-   * Bytes queued for a session that the system has not taken; at `maxTxPending` nothing more is.
+   * Bytes queued for a session that the system has not taken; at `maxTxPending` only control frames still are.
    *
    * @throws EspError ESP_ERR_NOT_FOUND
    */

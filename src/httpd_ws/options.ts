@@ -23,7 +23,7 @@ export type WsOriginCheck = (origin: string | undefined) => boolean;
 export interface WsDeflateOptions {
   /** Shorter messages are sent as they are; bytes from 0, default 1,024. */
   threshold?: number;
-  /** How hard zlib tries, from 1 (fast) to 9 (small); default 6. 0 compresses nothing. */
+  /** How hard zlib tries, from 1 (fast) to 9 (small); default 6. */
   level?: number;
   /** From 1 to 9, default 8: working memory of the compressor, some 2^(level + 9) bytes. */
   memLevel?: number;
@@ -32,7 +32,7 @@ export interface WsDeflateOptions {
    * compressor of some 240 KB, unless its client asks for true.
    */
   serverNoContextTakeover?: boolean;
-  /** The same of the client (section 7.1.1.2). Default true. With false each connection keeps up to 44 KB. */
+  /** The same of the client (section 7.1.1.2). Default true. With false each connection keeps some 30 KB, up to 44. */
   clientNoContextTakeover?: boolean;
   /** The server's window is 2^n bytes (section 7.1.2.1), n from 8 to 15, default 15; a client may ask for less. */
   serverMaxWindowBits?: number;
@@ -220,7 +220,7 @@ function checkDeflate(given: unknown, uri: string, check: Checks<WsOptions>): Ws
     checks.int(name, DEFLATE_DEFAULTS[name] as number, min, max);
   return {
     threshold: int('threshold', 0, NO_LIMIT),
-    level: int('level', 0, 9),
+    level: int('level', 1, 9),
     memLevel: int('memLevel', 1, 9),
     serverNoContextTakeover: checks.flag('serverNoContextTakeover', true),
     clientNoContextTakeover: checks.flag('clientNoContextTakeover', true),

@@ -86,6 +86,11 @@ export class FrameReceiver {
     return this.state !== HEADER;
   }
 
+  /** The same, of a data frame. */
+  get inDataFrame(): boolean {
+    return this.state !== HEADER && this.header.opcode < HTTPD_WS_TYPE_CLOSE;
+  }
+
   /** Is there nothing to remember: no frame, and no message, has begun? */
   get idle(): boolean {
     return this.state === HEADER && !this.inMessage;

@@ -146,7 +146,9 @@ export class EncodedMessage {
     let bytes = this.made.get(codec);
     if (bytes === undefined) {
       const frames = Math.ceil(this.len / codec.fragmentLen) || 1;
-      const sink = new FrameBytes(this.len + frames * HEADER_ROOM);
+      // what is compressed gets as much memory as it needs: it may wait for long
+      const compressed = codec.deflater?.wants(this.len);
+      const sink = new FrameBytes(compressed ? 0 : this.len + frames * HEADER_ROOM);
       writeMessage(sink, codec, this.type, this.payload);
       bytes = sink.bytes;
       this.made.set(codec, bytes);

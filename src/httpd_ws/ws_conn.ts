@@ -389,8 +389,8 @@ export class WsConn implements Protocol {
   private lookAfter(now: number): void {
     const { sess, keepalive } = this;
     if (this.tx.closeSent) return;
-    // it is the handler's turn, or a frame is on its way, for which there are other deadlines
-    if (this.busy || sess.txFull || sess.tx.stuck || this.inbox?.frames.inFrame) keepalive.data(now);
+    // it is the handler's turn, or a data frame is on its way, for which there are other deadlines
+    if (this.busy || sess.txFull || sess.tx.stuck || this.inbox?.frames.inDataFrame) keepalive.data(now);
     // while reading is stopped nothing can be heard
     const due = keepalive.look(now, sess.heldBack ? now : sess.heardAt, this.inMessage);
     if (due === PING_DUE) {

@@ -86,21 +86,15 @@ export class WsTx {
   }
 
   private sendFragment(final: boolean, type: number, payload: Uint8Array | string): void {
-    const { held, sess } = this;
-    // a listener that is told may send in turn: it must find things as they are
-    this.held = final ? undefined : (held ?? { messages: [], bytes: 0 });
+    const { held, host, sess } = this;
     const len = writeFragments(sess.tx, this.codec, final, type, payload);
-    this.host.onSentData(sess, len);
-    if (final && held !== undefined) this.letGo(held.messages);
-  }
-
-  /** The application's fragmented message has ended: what waited for that is sent. */
-  private letGo(messages: EncodedMessage[]): void {
-    for (const message of messages) {
-      if (this.closeSent) return;
-      if (this.held === undefined) this.toMany(message);
-      else this.hold(this.held, message);
-    }
+    const waiting = final && held !== undefined ? held.messages : [];
+    // in the order in which they were compressed
+    for (const message of waiting) sess.sendToMany(message.bytes(this.codec));
+    this.held = final ? undefined : (held ?? { messages: [], bytes: 0 });
+    // listeners, who may send in turn, come last
+    host.onSentData(sess, len);
+    for (const message of waiting) host.onSentData(sess, message.len);
   }
 
   private toMany(message: EncodedMessage): void {

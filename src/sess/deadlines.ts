@@ -19,7 +19,8 @@ export const systemClock: Clock = {
   // whole numbers are kept without an object of their own
   now: () => Math.floor(performance.now()),
   every(ms, fn) {
-    const timer = setInterval(fn, ms);
+    // behind the loop's poll: what the kernel has received by then has been read
+    const timer = setInterval(() => setImmediate(fn), ms);
     return () => clearInterval(timer);
   },
   after(ms, fn) {
@@ -43,6 +44,8 @@ export class Deadlines {
   nextSweep = 0;
   private stop: (() => void) | undefined;
   private tick: number;
+  /** Was the last sweep left out? */
+  private skipped = false;
   /** Has a deadline been set since the sweep began? It may belong to a session that the sweep has passed. */
   private armed = false;
 
@@ -86,7 +89,10 @@ export class Deadlines {
 
   private sweep(): void {
     const now = this.clock.now();
+    // the loop was held up: peers get a tick in which what they have sent meanwhile is read
+    this.skipped = !this.skipped && now > this.nextSweep + this.tick;
     this.nextSweep = now + this.tick;
+    if (this.skipped) return;
     let remaining = false;
     this.armed = false;
     for (const timed of this.all) if (timed.sweep(now)) remaining = true;
