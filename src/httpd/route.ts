@@ -2,7 +2,7 @@
  * A registered URI handler, after `httpd_uri_t`.
  */
 import { invalidArg } from '../err.js';
-import { checkWsOptions, type WsOptions, type WsSettings } from '../httpd_ws/options.js';
+import { checkWsOptions, WS_OPTIONS, type WsOptions, type WsSettings } from '../httpd_ws/options.js';
 import { checkZlib } from '../httpd_ws/zlib_stream.js';
 import { isToken } from './headers.js';
 import { HTTP_GET, isMethod } from './methods.js';
@@ -61,20 +61,7 @@ const FIELDS = new Set<string>([
   'supportedSubprotocol',
   'wsPreHandshakeCb',
   'wsPostHandshakeCb',
-  'wsMessageMode',
-  'wsMaxFrameLen',
-  'wsMaxMessageLen',
-  'wsMaxPacketLen',
-  'wsMaxSessions',
-  'wsFragmentLen',
-  'wsPingInterval',
-  'wsPongTimeout',
-  'wsInactivityTimeout',
-  'wsRequestTimeout',
-  'wsIgnoreEncodingErrors',
-  'wsPerMessageDeflate',
-  'wsAllowedOrigins',
-  'wsCloseCb',
+  ...WS_OPTIONS,
 ] satisfies (keyof HttpdUri)[]);
 
 /** @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_NOT_SUPPORTED for wsPerMessageDeflate */
@@ -100,6 +87,10 @@ export function checkUri(given: HttpdUri): Route {
   const subprotocols = typeof supportedSubprotocol === 'string' ? [supportedSubprotocol] : (supportedSubprotocol ?? []);
   if (!Array.isArray(subprotocols) || !subprotocols.every(isToken)) {
     invalidArg(`supportedSubprotocol of '${uri}' must be a token, or a list of tokens (RFC 6455 section 4.1)`);
+  }
+  if (!isWebsocket) {
+    const name = WS_OPTIONS.find(option => given[option] !== undefined);
+    if (name !== undefined) invalidArg(`${name} of '${uri}' is for WebSockets: set isWebsocket`);
   }
   const ws = checkWsOptions(given, uri);
   if (ws.deflate !== undefined) checkZlib();

@@ -333,7 +333,7 @@ export class HttpdServer {
 
   /**
    * Sends a message to all open WebSockets, or to those that `filter` picks: it is made into bytes once, and queued as
-   * it is everywhere. Waits for nobody: `sessGetTxPending` and the event `drain` tell who is slow.
+   * it is everywhere, but compressed anew where a context is kept (`serverNoContextTakeover`). Waits for nobody: `sessGetTxPending` and the event `drain` tell who is slow.
    *
    * @param frame a whole message, or a Ping or Pong
    * @param filter is given the fd of each WebSocket and the `uri` of its handler; one that throws ends the broadcast
@@ -346,7 +346,8 @@ export class HttpdServer {
     const message = broadcastOf(frame);
     let taken = 0;
     for (const { fd, protocol } of this.core.sessions) {
-      if (!(protocol instanceof WsConn) || (filter !== undefined && !filter(fd, protocol.uri))) continue;
+      // a promise is not true
+      if (!(protocol instanceof WsConn) || (filter !== undefined && filter(fd, protocol.uri) !== true)) continue;
       if (protocol.sendToMany(message)) taken += 1;
     }
     return taken;

@@ -28,7 +28,8 @@ export interface WsDeflateOptions {
   /** From 1 to 9, default 8: working memory of the compressor, some 2^(level + 9) bytes. */
   memLevel?: number;
   /**
-   * Compress each message on its own (RFC 7692 section 7.1.1.1). Default true. With false each connection keeps a
+   * Compress each message on its own (RFC 7692 section 7.1.1.1). Default true. With false a broadcast is compressed anew
+   * for each connection, and each keeps a
    * compressor of some 240 KB, unless its client asks for true.
    */
   serverNoContextTakeover?: boolean;
@@ -91,6 +92,24 @@ export interface WsOptions {
    */
   wsCloseCb?: (info: WsCloseInfo) => unknown;
 }
+
+/** The names of all `WsOptions`. */
+export const WS_OPTIONS = [
+  'wsMessageMode',
+  'wsMaxFrameLen',
+  'wsMaxMessageLen',
+  'wsMaxPacketLen',
+  'wsMaxSessions',
+  'wsFragmentLen',
+  'wsPingInterval',
+  'wsPongTimeout',
+  'wsInactivityTimeout',
+  'wsRequestTimeout',
+  'wsIgnoreEncodingErrors',
+  'wsPerMessageDeflate',
+  'wsAllowedOrigins',
+  'wsCloseCb',
+] as const satisfies readonly (keyof WsOptions)[];
 
 /** `WsDeflateOptions`, checked. */
 export type WsDeflateSettings = Readonly<Required<WsDeflateOptions>>;
@@ -235,12 +254,18 @@ function checkOrigins(given: WsOptions['wsAllowedOrigins'], check: Checks<WsOpti
     check.refuse('wsAllowedOrigins', "must be a list of origins, 'same-origin' or a function");
   }
   for (const origin of given) {
-    // a path or a slash at the end would never match (RFC 6454 section 6.1)
-    if (origin !== 'null' && !/^[a-z][a-z0-9+.-]*:\/\/[^/?#]+$/i.test(origin)) {
-      check.refuse('wsAllowedOrigins', `has '${origin}', which is no origin such as 'https://example.com'`);
-    }
+    if (!isOrigin(origin)) check.refuse('wsAllowedOrigins', `has '${origin}', which is no origin as browsers write it`);
   }
   return given.map(origin => origin.toLowerCase());
+}
+
+/** Could a browser send this (RFC 6454 section 6.2)? Without a path, a default port, a wildcard; others would never match. */
+function isOrigin(text: string): boolean {
+  if (text === 'null') return true;
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@*]+$/i.test(text) || !URL.canParse(text)) return false;
+  const { origin } = new URL(text);
+  // those of applications, such as capacitor://localhost, are 'null' to Node.js
+  return origin === 'null' || origin === text.toLowerCase();
 }
 
 /**

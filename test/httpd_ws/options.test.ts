@@ -220,6 +220,12 @@ describe('wsAllowedOrigins', () => {
     ['https://example.com#x'],
     ['//example.com'],
     ['https://good.example', 'bad.example'],
+    // what no browser sends
+    ['https://example.com:443'],
+    ['http://example.com:80'],
+    ['https://*.example.com'],
+    ['https://user@example.com'],
+    ['https://exam ple.com'],
   ])('may not be %j', value => expectRefused('wsAllowedOrigins', value));
 
   test('is copied: a list that is changed later changes nothing', () => {

@@ -311,4 +311,10 @@ describe('slow readers and fast ones', () => {
     }
     expect(ended).toEqual([]);
   });
+
+  test('a filter that returns a promise picks nobody, since a promise is not true', async () => {
+    const { server } = await startMany(2);
+    const filter = (async () => true) as unknown as () => boolean;
+    expect(server.wsBroadcast(wsFrame({ type: TEXT, payload: 'secret' }), filter)).toBe(0);
+  });
 });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { ESP_OK } from '../../src/err.js';
+import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import type { WsOriginCheck } from '../../src/httpd_ws/options.js';
-import { collectLog, connectTo } from '../support/server.js';
+import { collectLog, connectTo, startTestServer } from '../support/server.js';
 import { handshakeRequest } from '../support/ws_frames.js';
 import { startWs } from './ws_server.js';
 import { endLog, turns } from './ws_watch.js';
@@ -115,3 +117,14 @@ describe('wsAllowedOrigins', () => {
     expect(headerLines.filter(line => /^(upgrade|sec-websocket|access-control)/i.test(line))).toEqual([]);
   });
 });
+
+test.each(['wsMessageMode', 'wsAllowedOrigins', 'wsCloseCb'] as const)(
+  '%s of a handler that is no WebSocket is refused',
+  async name => {
+    const server = await startTestServer();
+    const value = { wsMessageMode: true, wsAllowedOrigins: 'same-origin', wsCloseCb: () => {} }[name];
+    expect(() =>
+      server.registerUriHandler({ uri: '/plain', method: HTTP_GET, handler: () => ESP_OK, [name]: value }),
+    ).toThrow(`${name} of '/plain' is for WebSockets: set isWebsocket`);
+  },
+);
