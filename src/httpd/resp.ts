@@ -54,6 +54,8 @@ export class Response {
   private headers = '';
   private headerCount = 0;
   private hasDate = false;
+  /** Headers, in lower case, that the library adds to the 101 that this may become. */
+  handshake: ReadonlySet<string> | undefined;
   private offersUpgrade = false;
   private isHead = false;
   private http10 = false;
@@ -88,6 +90,7 @@ export class Response {
     this.headers = '';
     this.headerCount = 0;
     this.hasDate = this.offersUpgrade = false;
+    this.handshake = undefined;
   }
 
   setStatus(status: string): void {
@@ -111,7 +114,9 @@ export class Response {
     if (!isToken(name)) invalidArg('the name of a header must be a token (RFC 9110 section 5.6.2)');
     if (!isFieldValue(value)) invalidArg(`the value of header '${name}' must be a string without CR, LF or NUL`);
     this.mustNotHaveBegun('add a header');
-    switch (name.toLowerCase()) {
+    const known = name.toLowerCase();
+    if (this.handshake?.has(known)) invalidArg(`'${name}' of a WebSocket's handshake is set by the library`);
+    switch (known) {
       case 'content-type':
         this.type = value;
         return;

@@ -296,7 +296,8 @@ export class HttpdServer {
   }
 
   /**
-   * Sends a frame on a WebSocket (`httpd_ws_send_frame_async`). The payload is copied.
+   * Sends a frame on a WebSocket (`httpd_ws_send_frame_async`). The payload is copied. While another message is being
+   * sent in fragments it is kept for that one's end; the promise does not wait for that.
    *
    * @returns resolves when the bytes are handed over; waits while the reader is too slow
    * @throws EspError ESP_ERR_NOT_FOUND for an fd whose session has ended, ESP_ERR_INVALID_STATE if it is no WebSocket

@@ -33,6 +33,9 @@ const FULL: Refused = {
   headers: [['Retry-After', '5']],
   message: 'This address has as many WebSockets as it takes. Try again soon.',
 };
+/** Headers of the 101 that an application can't set: they must not be there twice (RFC 6455 section 11.3). */
+const OURS: ReadonlySet<string> = new Set(['upgrade', 'sec-websocket-accept', 'sec-websocket-extensions']);
+const OURS_AND_PROTOCOL: ReadonlySet<string> = new Set([...OURS, 'sec-websocket-protocol']);
 /** What a frame that waits for the 101 costs beside its payload. */
 const FRAME_COST = 128;
 
@@ -73,6 +76,7 @@ class Upgrade {
     const req = this.conn.current as HttpdReq;
     const { wsPreHandshakeCb } = this.route;
     req.attachWs(this.early);
+    this.conn.resp.handshake = this.route.subprotocols.length > 0 ? OURS_AND_PROTOCOL : OURS;
     if (wsPreHandshakeCb === undefined) return this.callHandler();
     this.conn.invoke(req, wsPreHandshakeCb, { go: () => this.callHandler(), refusal: HTTPD_403_FORBIDDEN });
   }

@@ -33,7 +33,8 @@ const WINDOW_BITS = /^(?:[89]|1[0-5])$/;
  */
 const TOKEN = /[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*/y;
 const QUOTED = /[ \t]*"((?:[^"\\]|\\[\t\x20-\x7e])*)"[ \t]*/y;
-const WHOLE_TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** A token and nothing else (RFC 9110 section 5.6.2). */
+export const WHOLE_TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BLANKS = /[ \t]*/y;
 
 /** Reads Sec-WebSocket-Extensions. @returns undefined if it breaks the grammar */

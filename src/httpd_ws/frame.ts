@@ -10,9 +10,6 @@ import {
   isWsType,
 } from './frame_type.js';
 
-/** The longest header: 2 bytes, a 64-bit length, a masking key. */
-export const HEADER_MAX = 14;
-
 const FIN = 0x80;
 const RSV = 0x70;
 /** The first frame of a compressed message has it (RFC 7692 section 6). */

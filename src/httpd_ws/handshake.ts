@@ -2,14 +2,13 @@
  * The server's side of the opening handshake (RFC 6455 section 4.2). Pure.
  */
 import { createHash } from 'node:crypto';
-import { acceptDeflate, type DeflateAnswer, parseExtensions } from './extension.js';
+import { acceptDeflate, type DeflateAnswer, parseExtensions, WHOLE_TOKEN } from './extension.js';
 import type { WsDeflateSettings } from './options.js';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const VERSION = '13';
 /** Base64 of 16 bytes: 21 characters, one that ends in four zero bits, two of padding. */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** The header fields that take part, each with the values of all its lines joined by commas. */
 export interface HandshakeFields {
@@ -123,7 +122,7 @@ function parseProtocols(value: string | undefined): Set<string> | undefined {
   const offered = new Set<string>();
   if (value === undefined) return offered;
   for (const name of elements(value)) {
-    if (!TOKEN.test(name) || offered.has(name)) return undefined;
+    if (!WHOLE_TOKEN.test(name) || offered.has(name)) return undefined;
     offered.add(name);
   }
   return offered.size === 0 ? undefined : offered;

@@ -67,6 +67,11 @@ export class Inbox {
     return (this.final ? 0x80 : 0) | this.type;
   }
 
+  /** Length of the packet of a joined message that is ready. */
+  get messageLen(): number {
+    return this.message?.len ?? 0;
+  }
+
   /** Will there be more for the handler, without further input? */
   get hasMore(): boolean {
     const { message } = this;

@@ -31,7 +31,7 @@ export class Keepalive {
   /**
    * When to look again; 0 is never.
    *
-   * @param heardAt when something, be it what it may, has come from the peer
+   * @param heardAt when the peer has shown life, by what it sent or took
    * @param inMessage has a message begun and not ended?
    */
   next(heardAt: number, inMessage: boolean): number {

@@ -23,7 +23,7 @@ export type WsOriginCheck = (origin: string | undefined) => boolean;
 export interface WsDeflateOptions {
   /** Shorter messages are sent as they are; bytes from 0, default 1,024. */
   threshold?: number;
-  /** How hard zlib tries, from 1 (fast) to 9 (small); default 6. */
+  /** How hard zlib tries, from 1 (fast) to 9 (small), default 6; with 0 it packs, and makes nothing smaller. */
   level?: number;
   /** From 1 to 9, default 8: working memory of the compressor, some 2^(level + 9) bytes. */
   memLevel?: number;
@@ -64,9 +64,9 @@ export interface WsOptions {
   wsMaxSessions?: number;
   /** Longer messages are sent in frames of this length, at least 16. Default 0: in one frame. */
   wsFragmentLen?: number;
-  /** A peer from which nothing has come for so long is sent a Ping. Default 60; 0 is never. */
+  /** A peer that has sent nothing, and taken nothing of a queue, for so long is sent a Ping. Default 60; 0 is never. */
   wsPingInterval?: number;
-  /** If nothing comes for so long behind that Ping, the connection is reset. Default 20. */
+  /** If it shows no life for so long behind that Ping either, the connection is reset. Default 20. */
   wsPongTimeout?: number;
   /**
    * A connection without a data frame in either direction for so long ends with Close 1008; Pings and Pongs don't count.
@@ -239,7 +239,7 @@ function checkDeflate(given: unknown, uri: string, check: Checks<WsOptions>): Ws
     checks.int(name, DEFLATE_DEFAULTS[name] as number, min, max);
   return {
     threshold: int('threshold', 0, NO_LIMIT),
-    level: int('level', 1, 9),
+    level: int('level', 0, 9),
     memLevel: int('memLevel', 1, 9),
     serverNoContextTakeover: checks.flag('serverNoContextTakeover', true),
     clientNoContextTakeover: checks.flag('clientNoContextTakeover', true),

@@ -49,7 +49,7 @@ export interface RecvRules {
   /** Join messages of several frames? */
   readonly messageMode: boolean;
   readonly maxFrameLen: number;
-  /** Of a message's frames together; of a compressed one, as it comes and inflated. */
+  /** Of a message's frames together, or when inflated. */
   readonly maxMessageLen: number;
   readonly maxPacketLen: number;
   readonly checkUtf8: boolean;

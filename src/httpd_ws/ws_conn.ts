@@ -36,6 +36,8 @@ import type { WsHost } from './ws_host.js';
 import { WsTx } from './ws_tx.js';
 
 const RESOLVED = Promise.resolve();
+/** So many bytes of a message that is joined, and perhaps inflated, take as long as a small request. */
+const JOINED_PER_COST = 8 * 1024;
 
 export class WsConn implements Protocol {
   /** Does application code run? */
@@ -106,8 +108,8 @@ export class WsConn implements Protocol {
       const { inbox } = this;
       const got = inbox.next(input, host.settings, host.memory, this.tx.codec.inflaters);
       if (got === RECV_MORE) return this.moreNeeded(input, inbox);
-      // a few bytes may inflate to very many packets
-      if (got === RECV_MESSAGE && !sess.mayGoOn()) return;
+      // a few bytes may inflate to very much, or to very many packets
+      if (got === RECV_MESSAGE && !sess.mayGoOn(1 + inbox.messageLen / JOINED_PER_COST)) return;
       this.inTime();
       if (typeof got === 'number') this.deliver(input, inbox, got);
       else this.fail(got);
@@ -393,16 +395,18 @@ export class WsConn implements Protocol {
     if (this.busy || sess.txFull || sess.tx.stuck || this.inbox?.frames.inDataFrame) keepalive.data(now);
     // while reading is stopped nothing can be heard
     const due = keepalive.look(now, sess.heldBack ? now : sess.heardAt, this.inMessage);
-    if (due === PING_DUE) {
+    if (typeof due !== 'number') {
+      this.host.log.info(`httpd_ws_close: fd = ${sess.fd}, code = ${due.close}: ${due.why}`);
+      this.close(due.close);
+    } else if (this.peerClose !== undefined) {
+      // who has said goodbye answers no Ping
+    } else if (due === PING_DUE) {
       this.tx.control(HTTPD_WS_TYPE_PING, '');
       keepalive.pinged(now);
     } else if (due === PEER_DEAD) {
       // a reader that is slow has not got the Ping yet: sendWaitTimeout sees to that
       if (sess.tx.stuck) keepalive.pinged(now);
       else sess.end('the peer did not answer a Ping within wsPongTimeout', 'reset');
-    } else if (typeof due !== 'number') {
-      this.host.log.info(`httpd_ws_close: fd = ${sess.fd}, code = ${due.close}: ${due.why}`);
-      this.close(due.close);
     }
   }
 

@@ -34,7 +34,7 @@ export interface Protocol {
   run(input: Input): void;
   /** The peer has sent FIN, and all its bytes have been looked at. */
   onPeerEnd(): void;
-  /** The time in `rxDeadline` has come. */
+  /** The time that was set with `setDeadline` has come. */
   onDeadline(): void;
   /** The session has ended, with `unsent` bytes that have not left. Everything that waits must be settled. */
   onEnded(reason: string, unsent: number): void;

@@ -114,8 +114,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   /** May it do more in this turn of the loop? If not, it goes on in the next one. */
-  mayGoOn(): boolean {
-    return this.host.budget.spend(this);
+  mayGoOn(cost = 1): boolean {
+    return this.host.budget.spend(this, cost);
   }
 
   /** Goes on with what waits: a handler has ended, or there is room to send again. */

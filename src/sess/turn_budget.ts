@@ -15,10 +15,14 @@ export class TurnBudget<S> {
   /** @param goOn lets a session go on that had to wait */
   constructor(private readonly goOn: (sess: S) => void) {}
 
-  /** May `sess` go on? If not, it will in the next turn. */
-  spend(sess: S): boolean {
+  /**
+   * May `sess` go on? If not, it will in the next turn.
+   *
+   * @param cost of what it does, compared with a small request
+   */
+  spend(sess: S, cost = 1): boolean {
     if (this.left > 0) {
-      this.left -= 1;
+      this.left -= cost;
       return true;
     }
     if (this.waiting.size === 0) setImmediate(this.next);

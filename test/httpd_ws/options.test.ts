@@ -157,7 +157,7 @@ describe('wsPerMessageDeflate', () => {
 
   test.each([
     ['threshold', 0, MAX],
-    ['level', 1, 9],
+    ['level', 0, 9],
     ['memLevel', 1, 9],
     ['serverMaxWindowBits', 8, 15],
     ['clientMaxWindowBits', 8, 15],

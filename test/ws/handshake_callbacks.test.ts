@@ -411,3 +411,27 @@ test('a headersSent listener that ends the session during an asynchronous handsh
   server.off('headersSent', flood);
   expect((await open()).response.status).toBe(101);
 });
+
+test.each(['Upgrade', 'Sec-WebSocket-Accept', 'sec-websocket-extensions', 'Sec-WebSocket-Protocol'])(
+  '%s of the 101 is set by the library alone',
+  async name => {
+    const codes: string[] = [];
+    const { open } = await startWs({
+      supportedSubprotocol: 'chat',
+      wsPreHandshakeCb: async req => {
+        codes.push(await errorOf(() => req.respSetHdr(name, 'mine')));
+        req.respSetHdr('X-Mine', 'mine');
+      },
+    });
+    const { response } = await open({ headers: { 'Sec-WebSocket-Protocol': 'chat' } });
+    expect(codes).toEqual(['ESP_ERR_INVALID_ARG']);
+    expect(response.headers['x-mine']).toBe('mine');
+    expect(response.headers['sec-websocket-protocol']).toBe('chat');
+  },
+);
+
+test('a handler without supportedSubprotocol may choose one by itself', async () => {
+  const { open } = await startWs({ wsPreHandshakeCb: req => req.respSetHdr('Sec-WebSocket-Protocol', 'v9') });
+  const { response } = await open({ headers: { 'Sec-WebSocket-Protocol': 'v8, v9' } });
+  expect(response.headers['sec-websocket-protocol']).toBe('v9');
+});

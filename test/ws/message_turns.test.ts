@@ -30,6 +30,31 @@ test('a few bytes that inflate to very many packets do not hold up the loop', as
   expect(Math.max(...callsInTurn)).toBeLessThanOrEqual(4_000);
 });
 
+test('messages that inflate to very much are looked at in several turns', async () => {
+  const turnsOf: number[] = [];
+  let turn = 0;
+  const { open } = await startWs({
+    wsPerMessageDeflate: true,
+    handler: onFrameSync(() => {
+      turnsOf.push(turn);
+    }),
+  });
+  const ws = await open({ headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } });
+  const count = (): void => {
+    turn += 1;
+    if (turnsOf.length < 8) setImmediate(count);
+  };
+  setImmediate(count);
+  const payload = deflateRawSync(Buffer.alloc(8 * 1024 * 1024), { finishFlush: constants.Z_SYNC_FLUSH }).subarray(
+    0,
+    -4,
+  );
+  ws.send(...Array.from({ length: 8 }, () => ({ opcode: BINARY, payload, rsv: 4 })));
+  await until(() => expect(turnsOf).toHaveLength(8));
+  // 2,000 in a turn is the budget, and 1,025 is what each of these costs
+  expect(new Set(turnsOf).size).toBeGreaterThanOrEqual(4);
+});
+
 function onFrameSync(fn: () => void): ReturnType<typeof onFrame> {
   return (req => {
     if (req.method !== 1) fn();
