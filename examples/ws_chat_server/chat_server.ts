@@ -1,8 +1,6 @@
 /**
  * The chat room of libwebsockets' minimal WebSocket server, and a page to talk in.
  */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import {
   ESP_OK,
   HTTP_GET,
@@ -15,6 +13,7 @@ import {
   type WsCloseInfo,
   wsFrame,
 } from '../../src/index.js';
+import { pageHandler } from '../page.js';
 import { type ChatEvent, ChatRoom, type ChatSession, MESSAGE_MAX } from './chat_room.js';
 
 export const URI = '/chat';
@@ -29,6 +28,8 @@ const CLOSE_ABNORMAL = 1006;
  * behind by that much is closed. With 'drop' it would miss messages, joins and leaves, and never know.
  */
 export const CHAT_CONFIG = { maxTxPending: 64 * 1024, txOverflow: 'close' } as const satisfies Partial<HttpdConfig>;
+
+const page = pageHandler(new URL('./index.html', import.meta.url));
 
 /**
  * Registers the room at `/chat` and the page at `/`.
@@ -85,39 +86,11 @@ export function registerChatHandlers(server: HttpdServer, parts: { now?: () => n
     // messages end about where compression would begin to pay
     wsPerMessageDeflate: false,
   });
-  server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: pageHandler });
-  server.registerUriHandler({ uri: '/', method: HTTP_HEAD, handler: pageHandler });
+  server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: page });
+  server.registerUriHandler({ uri: '/', method: HTTP_HEAD, handler: page });
   return room;
 }
 
 function frameOf(event: ChatEvent): HttpdWsFrame {
   return wsFrame({ type: HTTPD_WS_TYPE_TEXT, payload: JSON.stringify(event) });
-}
-
-const page = readFileSync(new URL('./index.html', import.meta.url), 'utf8');
-const CSP = [
-  "default-src 'none'",
-  `script-src ${hashOf('script')}`,
-  `style-src ${hashOf('style')}`,
-  'img-src data:',
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-/** The page's one inline script, or style, as a source that a Content-Security-Policy allows. */
-function hashOf(element: 'script' | 'style'): string {
-  const [, text = ''] = page.match(new RegExp(`<${element}>([^]*?)</${element}>`)) ?? [];
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-}
-
-async function pageHandler(req: HttpdReq): Promise<number> {
-  req.respSetType('text/html; charset=utf-8');
-  req.respSetHdr('Content-Security-Policy', CSP);
-  req.respSetHdr('X-Content-Type-Options', 'nosniff');
-  req.respSetHdr('Referrer-Policy', 'no-referrer');
-  req.respSetHdr('Cache-Control', 'no-cache');
-  await req.respSend(page);
-  return ESP_OK;
 }

@@ -1,8 +1,6 @@
 /**
  * The URI handlers of ESP-IDF's ws_echo_server example, and a page to try them with.
  */
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import {
   ESP_ERR_INVALID_SIZE,
   ESP_FAIL,
@@ -21,6 +19,7 @@ import {
   queryKeyValue,
   wsFrame,
 } from '../../src/index.js';
+import { pageHandler } from '../page.js';
 import { GREETING } from './greeting.js';
 
 export const TAG = 'ws_echo_server';
@@ -135,33 +134,7 @@ async function wsPostHandshakeCb(req: HttpdReq): Promise<number> {
   return ESP_OK;
 }
 
-const page = readFileSync(new URL('./index.html', import.meta.url), 'utf8');
-const CSP = [
-  "default-src 'none'",
-  `script-src ${hashOf('script')}`,
-  `style-src ${hashOf('style')}`,
-  'img-src data:',
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-/** The page's one inline script, or style, as a source that a Content-Security-Policy allows. */
-function hashOf(element: 'script' | 'style'): string {
-  const [, text = ''] = page.match(new RegExp(`<${element}>([^]*?)</${element}>`)) ?? [];
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-}
-
-async function pageHandler(req: HttpdReq): Promise<number> {
-  req.respSetType('text/html; charset=utf-8');
-  req.respSetHdr('Content-Security-Policy', CSP);
-  req.respSetHdr('X-Content-Type-Options', 'nosniff');
-  req.respSetHdr('Referrer-Policy', 'no-referrer');
-  req.respSetHdr('Cache-Control', 'no-cache');
-  await req.respSend(page);
-  return ESP_OK;
-}
+const page = pageHandler(new URL('./index.html', import.meta.url));
 
 /** Registers the example's handlers: `/ws`, `/ws_partial`, `/auth`, `/chat`, and the page at `/`. */
 export function registerEchoHandlers(server: HttpdServer): void {
@@ -170,8 +143,8 @@ export function registerEchoHandlers(server: HttpdServer): void {
   server.registerUriHandler({ ...ws, uri: '/ws_partial', handler: echoPartialHandler });
   server.registerUriHandler({ ...ws, uri: '/auth', handler: echoHandler, wsPreHandshakeCb, wsPostHandshakeCb });
   server.registerUriHandler({ ...ws, uri: '/chat', handler: echoHandler, supportedSubprotocol: 'chat' });
-  server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: pageHandler });
-  server.registerUriHandler({ uri: '/', method: HTTP_HEAD, handler: pageHandler });
+  server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: page });
+  server.registerUriHandler({ uri: '/', method: HTTP_HEAD, handler: page });
 }
 
 function sessionOf(req: HttpdReq): EchoSession {
