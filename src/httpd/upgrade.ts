@@ -16,7 +16,7 @@ import { originAllowed } from '../httpd_ws/options.js';
 import { isFinal } from '../httpd_ws/send.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import type { WsHost } from '../httpd_ws/ws_host.js';
-import { checkClosePayload, checkFragment } from '../httpd_ws/ws_tx.js';
+import { checkClosePayload, checkFragment, closeHasGone } from '../httpd_ws/ws_tx.js';
 import type { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
 import { findHeader, joinHeaders } from './headers.js';
@@ -185,12 +185,7 @@ class EarlyFrames implements WsOps {
 
   sendFrame(pkt: HttpdWsFrame): Promise<void> {
     if (this.ws !== undefined) return this.ws.sendFrame(pkt);
-    if (this.closed) {
-      throw new EspError(
-        ESP_ERR_INVALID_STATE,
-        'a Close frame has gone; nothing may follow it (RFC 6455 section 5.5.1)',
-      );
-    }
+    if (this.closed) throw closeHasGone();
     const payload = Buffer.from(payloadOf(pkt) as Uint8Array);
     const { type } = pkt;
     if (type === HTTPD_WS_TYPE_CLOSE) checkClosePayload(payload);

@@ -55,24 +55,19 @@ export class Deflater {
     const { stream } = this;
     if (!this.keepsContext) stream.reset();
     const out = scratchBuffer();
-    let n = stream.run(Z_SYNC_FLUSH, payload, 0, payload.length, out, 0, SCRATCH);
-    let result = out;
-    if (n === SCRATCH) {
-      const parts = [];
-      for (
-        ;
-        n === SCRATCH;
-        n = stream.run(Z_SYNC_FLUSH, payload, payload.length - stream.inputLeft, payload.length, out, 0, SCRATCH)
-      ) {
-        parts.push(Buffer.from(out));
-      }
-      parts.push(out.subarray(0, n));
-      result = Buffer.concat(parts);
-      n = result.length;
+    const parts: Buffer[] = [];
+    let from = 0;
+    let n = SCRATCH;
+    while (n === SCRATCH) {
+      n = stream.run(Z_SYNC_FLUSH, payload, from, payload.length, out, 0, SCRATCH);
+      from = payload.length - stream.inputLeft;
+      if (n === SCRATCH) parts.push(Buffer.from(out));
     }
-    const len = n - TAIL_LEN;
+    const last = out.subarray(0, n);
+    const all = parts.length === 0 ? last : Buffer.concat([...parts, last]);
+    const len = all.length - TAIL_LEN;
     // the peer has to see what the window knows
-    return len < payload.length || this.keepsContext ? result.subarray(0, len) : undefined;
+    return len < payload.length || this.keepsContext ? all.subarray(0, len) : undefined;
   }
 
   close(): void {

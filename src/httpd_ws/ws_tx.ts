@@ -40,10 +40,7 @@ export class WsTx {
     const payload = payloadOf(pkt);
     const { type } = pkt;
     if (this.closeSent || (peerClosed && type !== HTTPD_WS_TYPE_CLOSE)) {
-      throw new EspError(
-        ESP_ERR_INVALID_STATE,
-        'a Close frame has gone; nothing may follow it (RFC 6455 section 5.5.1)',
-      );
+      throw closeHasGone();
     }
     if (type >= HTTPD_WS_TYPE_CLOSE) return this.sendControl(type, payload);
     const { sess, codec } = this;
@@ -108,6 +105,11 @@ export class WsTx {
     held.bytes += message.bytes(this.codec).length;
     held.messages.push(message);
   }
+}
+
+/** Why nothing can be sent any more. */
+export function closeHasGone(): EspError {
+  return new EspError(ESP_ERR_INVALID_STATE, 'a Close frame has gone; nothing may follow it (RFC 6455 section 5.5.1)');
 }
 
 /**

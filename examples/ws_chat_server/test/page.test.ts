@@ -1,34 +1,15 @@
 /** Pages of the room in a real browser, which talk to one another. */
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type HttpdServer, httpdStart } from '../../../src/index.js';
-import { EPOLL_HERE } from '../../../test/support/epoll.js';
+import { describeInChromium, launchChromium } from '../../../test/support/chromium.js';
 import { SELECT_LOOP } from '../../../test/support/server.js';
 import { BURST, MESSAGE_MAX } from '../chat_room.js';
 import { CHAT_CONFIG, registerChatHandlers } from '../chat_server.js';
 
-const CHROMIUM = '/usr/bin/chromium';
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const PATIENCE = { timeout: 10_000 };
 
-const installed = existsSync(CHROMIUM);
-/** The page is the same on every select loop, and a browser takes its time: where there are two loops, one has to do. */
-const elsewhere = SELECT_LOOP === 'net' && EPOLL_HERE;
-
-if (!installed) {
-  test.skip(`the room in Chromium: skipped, there is no ${CHROMIUM}; to install it: apt-get install chromium`, () => {});
-}
-
-describe.skipIf(!installed || elsewhere)('the room in Chromium', () => {
+describeInChromium('the room', () => {
   let browser: Browser;
   let server: HttpdServer;
   let complaints: string[];
@@ -36,7 +17,7 @@ describe.skipIf(!installed || elsewhere)('the room in Chromium', () => {
   let time: number;
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+    browser = await launchChromium();
   }, 60_000);
 
   afterAll(() => browser?.close());

@@ -1,43 +1,23 @@
 /** The page in a real browser. */
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type HttpdServer, httpdStart } from '../../../src/index.js';
-import { EPOLL_HERE } from '../../../test/support/epoll.js';
+import { describeInChromium, launchChromium } from '../../../test/support/chromium.js';
 import { SELECT_LOOP } from '../../../test/support/server.js';
 import { MAX_FRAME_LEN, registerEchoHandlers } from '../echo_server.js';
 import { GREETING } from '../greeting.js';
 
-const CHROMIUM = '/usr/bin/chromium';
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
 /** A line of the list: direction, type, length, payload and remark. */
 type Row = [direction: string, type: string, length: string, payload: string, remark: string];
 
-const installed = existsSync(CHROMIUM);
-/** The page is the same on every select loop, and a browser takes its time: where there are two loops, one has to do. */
-const elsewhere = SELECT_LOOP === 'net' && EPOLL_HERE;
-
-if (!installed) {
-  test.skip(`the page in Chromium: skipped, there is no ${CHROMIUM}; to install it: apt-get install chromium`, () => {});
-}
-
-describe.skipIf(!installed || elsewhere)('the page in Chromium', () => {
+describeInChromium('the page', () => {
   let browser: Browser;
   let server: HttpdServer;
   let page: Page;
   let complaints: string[];
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+    browser = await launchChromium();
   }, 60_000);
 
   afterAll(() => browser?.close());
