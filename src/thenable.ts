@@ -8,3 +8,14 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 export function watch(result: unknown, onFailure: (thrown: unknown) => void): void {
   if (isThenable(result)) result.then(undefined, onFailure);
 }
+
+/** The same promise; if it rejects and nobody awaits it, the process goes on. */
+export function harmless<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
+/** A rejection. A client that leaves must not be able to end the process with it. */
+export function rejected(error: unknown): Promise<never> {
+  return harmless(Promise.reject(error));
+}

@@ -9,25 +9,15 @@ import type { Sess } from '../sess/sess.js';
 import { isThenable } from '../thenable.js';
 import { BodyReader } from './body.js';
 import type { HttpdCore } from './core.js';
-import { findHeader, listHas, pathOf } from './headers.js';
-import {
-  HTTPD_404_NOT_FOUND,
-  HTTPD_405_METHOD_NOT_ALLOWED,
-  HTTPD_408_REQ_TIMEOUT,
-  HTTPD_411_LENGTH_REQUIRED,
-  HTTPD_413_CONTENT_TOO_LARGE,
-  HTTPD_500_INTERNAL_SERVER_ERROR,
-  HTTPD_501_METHOD_NOT_IMPLEMENTED,
-  type HttpdErrCode,
-} from './http_err.js';
+import { findHeader, listHas } from './headers.js';
+import { HTTPD_408_REQ_TIMEOUT, HTTPD_500_INTERNAL_SERVER_ERROR, type HttpdErrCode } from './http_err.js';
 import { type HttpEvent, type HttpState, next } from './lifecycle.js';
-import { HTTP_HEAD, HTTP_PATCH, HTTP_POST, HTTP_PUT, isMethod } from './methods.js';
+import { HTTP_HEAD } from './methods.js';
 import { NO_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
 import { HttpdReq } from './req.js';
-import type { HandlerResult, ReqOwner } from './req_owner.js';
+import type { HandlerResult, LiveStream, ReqOwner } from './req_owner.js';
 import { Response, type ResponseHost } from './resp.js';
-import type { Route } from './route.js';
-import { beginUpgrade } from './upgrade.js';
+import { routeRequest } from './router.js';
 
 /** What comes next when the handler has ended, and there is no response yet. */
 interface NextStep {
@@ -49,6 +39,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   /** Has the request gone asynchronous? */
   private async = false;
   private nextStep: NextStep | undefined;
+  private stream: LiveStream | undefined;
+  private streamKeepAliveMs = 0;
 
   constructor(
     readonly sess: Sess,
@@ -137,8 +129,9 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   onPeerEnd(): void {
     if (this.state !== 'handling' || this.resp.complete) return this.close('closed by the peer');
-    // it may still want the answer
     this.mustClose = true;
+    // nobody listens to a stream any more; another answer may still be wanted
+    if (this.stream !== undefined) return this.stream.end();
     if (this.body.open) this.body.abort('the client left before the end of the body');
   }
 
@@ -150,6 +143,9 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     } else if (this.body.waiting) {
       this.body.timeOut();
       this.waitForHandler();
+    } else if (this.stream !== undefined) {
+      this.sess.setDeadline(this.streamKeepAliveMs);
+      this.stream.keepAlive();
     } else if (this.current !== undefined && !this.resp.begun) {
       this.core.story.failure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
       this.mustClose = true;
@@ -162,6 +158,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.state = 'closed';
     this.nextStep = undefined;
     this.parser.free();
+    this.endStream();
     this.body.abort(`the session ended: ${reason}`);
   }
 
@@ -192,6 +189,12 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   completeAsync(req: HttpdReq): void {
     this.settle(req, undefined);
+  }
+
+  beginStream(stream: LiveStream, keepAliveMs: number): void {
+    this.stream = stream;
+    this.streamKeepAliveMs = keepAliveMs;
+    this.sess.setDeadline(keepAliveMs);
   }
 
   /**
@@ -237,7 +240,13 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
    */
   closeSoon(reason: string, evenAsync: boolean): void {
     this.mustClose = true;
-    if (this.state !== 'handling' || (evenAsync && this.async)) this.close(reason);
+    if (this.stream !== undefined) this.stream.end();
+    else if (this.state !== 'handling' || (evenAsync && this.async)) this.close(reason);
+  }
+
+  /** The connection is not used again behind the response. */
+  closeBehind(): void {
+    this.mustClose = true;
   }
 
   /** The application has taken bytes past the parser: where the next request begins is lost. */
@@ -260,6 +269,12 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.sess.setDeadline(0);
     this.parser.free();
     return this.mustClose;
+  }
+
+  private endStream(): void {
+    const { stream } = this;
+    this.stream = undefined;
+    stream?.onEnded();
   }
 
   private step(event: HttpEvent): void {
@@ -295,37 +310,10 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   private dispatch(head: RequestHead): void {
     const { core } = this;
-    const req = this.begin(head);
+    this.begin(head);
     core.events.emit('header', this.sess.fd);
     core.story.head(head);
-    if (!isMethod(head.method)) return this.answerError(req, HTTPD_501_METHOD_NOT_IMPLEMENTED);
-    const path = pathOf(head.uri);
-    let route: Route | undefined;
-    let allow: string | undefined;
-    try {
-      route = core.uris.find(path, head.method);
-      if (route === undefined) allow = core.uris.allow(path);
-    } catch (thrown) {
-      // an application's uriMatchFn
-      return this.threw(req, thrown);
-    }
-    core.story.found(path, head.method, route, core.uris);
-    if (route !== undefined) return this.serve(route, head, req);
-    if (allow === undefined) return this.answerError(req, HTTPD_404_NOT_FOUND);
-    this.resp.setHeader('Allow', allow);
-    this.answerError(req, HTTPD_405_METHOD_NOT_ALLOWED);
-  }
-
-  private serve(route: Route, head: RequestHead, req: HttpdReq): void {
-    const { core } = this;
-    req.userCtx = route.userCtx;
-    if (needsLength(head)) return this.answerError(req, HTTPD_411_LENGTH_REQUIRED);
-    if ((head.contentLen ?? 0) > core.config.maxReqBodyLen) {
-      this.mustClose = true;
-      return this.answerError(req, HTTPD_413_CONTENT_TOO_LARGE);
-    }
-    if (route.isWebsocket) beginUpgrade(this, core, route, head, req);
-    else this.invoke(req, route.handler);
+    routeRequest(this, core, head);
   }
 
   private begin(head: RequestHead): HttpdReq {
@@ -361,7 +349,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     else if (this.current === req) this.settle(req, undefined);
   }
 
-  private threw(req: HttpdReq, thrown: unknown): void {
+  /** Application code has thrown while it served a request. */
+  threw(req: HttpdReq, thrown: unknown): void {
     this.settle(req, describeThrown(thrown), thrown);
   }
 
@@ -385,6 +374,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       return this.answerError(this.replaceRequest(current), code);
     }
     this.current = undefined;
+    this.endStream();
     if (!resp.complete) {
       this.core.story.failure(req, 'it ended before its response did', 'error');
       return this.close('a response was left incomplete');
@@ -399,11 +389,4 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.core.story.done();
     this.sess.pump();
   }
-}
-
-/** HTTP/1.0 has no other way to tell a body of this length from none. */
-function needsLength(head: RequestHead): boolean {
-  const { method, http10, headers } = head;
-  const carriesBody = method === HTTP_POST || method === HTTP_PUT || method === HTTP_PATCH;
-  return http10 && carriesBody && findHeader(headers, 'content-length') === undefined;
 }

@@ -18,6 +18,7 @@ import { SessTable } from '../sess/table.js';
 import { TurnBudget } from '../sess/turn_budget.js';
 import { Outbox } from '../sess/tx.js';
 import { isThenable, watch } from '../thenable.js';
+import { BeforeHooks } from './before.js';
 import type { ErrHandler } from './callbacks.js';
 import { HttpConn } from './conn.js';
 import { EventHub } from './events.js';
@@ -51,6 +52,7 @@ export class HttpdCore implements SessHost {
   readonly story: LogStory;
   readonly events: EventHub;
   readonly uris: UriTable<Route>;
+  readonly before = new BeforeHooks();
   readonly errHandlers: (ErrHandler | undefined)[] = [];
   readonly sessions = new SessTable(LISTEN_FD + 1);
   readonly contexts = new Contexts();

@@ -156,12 +156,15 @@ export function receiveBuffer(): Buffer {
 
 /** One llhttp parser for requests. `free` it. */
 export class Llhttp {
+  /** Parsers of this thread that have been made and not freed. */
+  static live = 0;
   private parser: number;
 
   constructor(lenientLineEndings: boolean) {
     this.parser = wasm.llhttp_alloc(HTTP_REQUEST);
     renewViews();
     if (this.parser === 0) throw new Error('WebAssembly memory for llhttp is exhausted');
+    Llhttp.live += 1;
     if (lenientLineEndings) wasm.llhttp_set_lenient_optional_cr_before_lf(this.parser, 1);
   }
 
@@ -198,7 +201,9 @@ export class Llhttp {
   }
 
   free(): void {
-    if (this.parser !== 0) wasm.llhttp_free(this.parser);
+    if (this.parser === 0) return;
+    wasm.llhttp_free(this.parser);
     this.parser = 0;
+    Llhttp.live -= 1;
   }
 }

@@ -5,31 +5,23 @@
 import { ESP_ERR_HTTPD_INVALID_REQ, ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
 import type { FreeCtxFn } from '../sess/protocol.js';
-import { cookieValue, findHeader, queryOf } from './headers.js';
+import { harmless, rejected } from '../thenable.js';
+import { EventStream, type EventStreamOptions } from './event_stream.js';
 import {
   errorText,
-  HTTPD_400_BAD_REQUEST,
   HTTPD_404_NOT_FOUND,
   HTTPD_408_REQ_TIMEOUT,
   HTTPD_500_INTERNAL_SERVER_ERROR,
   type HttpdErrCode,
   isErrCode,
 } from './http_err.js';
+import { pieces, readJson, readText } from './req_body.js';
+import { ReqHead } from './req_head.js';
 import type { HandlerResult, ReqInit, ReqOwner, WsOps } from './req_owner.js';
 import type { Body } from './resp.js';
 import type { HttpdServer } from './server.js';
 
-const CHUNK = 16 * 1024;
-
-export class HttpdReq {
-  /** The server. */
-  readonly handle: HttpdServer;
-  /** `HTTP_GET` and so on; `HTTPD_WS_FRAME` when the handler is called for a WebSocket frame. */
-  method: number;
-  /** The request target, query included. */
-  uri: string;
-  /** Length of the body in bytes, 0 without one; undefined if it comes in chunks. */
-  readonly contentLen: number | undefined;
+export class HttpdReq extends ReqHead {
   /** `userCtx` of the URI handler. */
   userCtx: unknown;
   /** The session's context. A handler may set it: it stays with the session for its later requests. */
@@ -39,28 +31,14 @@ export class HttpdReq {
   /** If set, a context that a handler replaces is not freed. */
   ignoreSessCtxChanges = false;
 
-  private readonly fd: number;
-  private raw: string;
-  private headers: string;
   private owner: ReqOwner | undefined;
   private ws: WsOps | undefined;
   private original: HttpdReq | undefined;
 
   /** Requests are made by the server. */
   constructor(handle: HttpdServer, fd: number, init: ReqInit, owner: ReqOwner | undefined) {
-    this.handle = handle;
-    this.fd = fd;
-    this.method = init.method;
-    this.uri = init.uri;
-    this.contentLen = init.contentLen;
-    this.raw = init.raw;
-    this.headers = init.headers;
+    super(handle, fd, init);
     this.owner = owner;
-  }
-
-  /** The session's fd (`httpd_req_to_sockfd`). */
-  toSockfd(): number {
-    return this.fd;
   }
 
   /**
@@ -82,87 +60,17 @@ export class HttpdReq {
 
   /** The whole body as UTF-8 text, at most `maxReqBodyLen` bytes. Fails as `recv` does. */
   text(): Promise<string> {
-    return harmless(this.readText());
+    return harmless(readText(this));
   }
 
   /** The whole body parsed as JSON. Fails as `recv` does, and with ESP_ERR_INVALID_ARG if it is not JSON. */
   json(): Promise<unknown> {
-    return harmless(this.readJson());
+    return harmless(readJson(this));
   }
 
-  private async readText(): Promise<string> {
-    // what is announced is not allocated before it comes
-    let buf = Buffer.allocUnsafeSlow(Math.min(this.contentLen || CHUNK, CHUNK));
-    let len = 0;
-    for (;;) {
-      if (len === buf.length) buf = Buffer.concat([buf, Buffer.allocUnsafeSlow(len)]);
-      const n = await this.recv(buf.subarray(len));
-      if (n === 0) return buf.toString('utf8', 0, len);
-      len += n;
-    }
-  }
-
-  private async readJson(): Promise<unknown> {
-    const text = await this.readText();
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      this.live('json').faultBody(HTTPD_400_BAD_REQUEST);
-      throw new EspError(ESP_ERR_INVALID_ARG, 'the body is not JSON', { cause });
-    }
-  }
-
-  /** The body in pieces, each a Buffer of its own. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
-    let buf = Buffer.allocUnsafeSlow(CHUNK);
-    for (;;) {
-      const n = await this.recv(buf);
-      if (n === 0) return;
-      if (n * 2 < CHUNK) {
-        // a small piece must not keep all of the buffer in memory
-        yield Buffer.from(buf.subarray(0, n));
-      } else {
-        yield buf.subarray(0, n);
-        buf = Buffer.allocUnsafeSlow(CHUNK);
-      }
-    }
-  }
-
-  /** Length of the value of a header field, 0 if it is absent (`httpd_req_get_hdr_value_len`). */
-  getHdrValueLen(name: string): number {
-    return this.getHdrValueStr(name)?.length ?? 0;
-  }
-
-  /**
-   * The value of the first header field of this name (`httpd_req_get_hdr_value_str`), bytes above 127 as Latin-1.
-   * In frame handlers there are no headers any more.
-   *
-   * @param name without regard to case
-   */
-  getHdrValueStr(name: string): string | undefined {
-    if (typeof name !== 'string') invalidArg('the name of a header must be a string');
-    return findHeader(this.headers, name.toLowerCase());
-  }
-
-  /** Length of the query, 0 without one (`httpd_req_get_url_query_len`). */
-  getUrlQueryLen(): number {
-    return queryOf(this.uri).length;
-  }
-
-  /** The query, without its question mark, not decoded; undefined without one (`httpd_req_get_url_query_str`). */
-  getUrlQueryStr(): string | undefined {
-    return queryOf(this.uri) || undefined;
-  }
-
-  /** The value of a cookie (`httpd_req_get_cookie_val`). Unlike in ESP-IDF the name's case counts (RFC 6265). */
-  getCookieVal(name: string): string | undefined {
-    if (typeof name !== 'string') invalidArg('the name of a cookie must be a string');
-    return cookieValue(this.headers, name);
-  }
-
-  /** The request line and the header section as they came (`httpd_get_raw_req_data`). */
-  getRawReqData(): Buffer {
-    return Buffer.from(this.raw, 'latin1');
+  /** The body in pieces, each a Buffer of its own. Fails as `recv` does. */
+  [Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
+    return pieces(this);
   }
 
   /**
@@ -243,6 +151,43 @@ export class HttpdReq {
   /** The same as `respSendChunk` (`httpd_resp_sendstr_chunk`). */
   respSendstrChunk(piece: Body = ''): Promise<void> {
     return this.respSendChunk(piece);
+  }
+
+  /**
+   * Begins a response whose body has a known length and is sent piece by piece with `respSendPart`. Not of ESP-IDF.
+   *
+   * @param contentLen bytes of the body
+   * @throws EspError ESP_ERR_INVALID_ARG, and what `respSend` rejects with
+   */
+  respSendHead(contentLen: number): void {
+    if (!Number.isSafeInteger(contentLen) || contentLen < 0) invalidArg('respSendHead needs a number of bytes from 0');
+    this.live('respSendHead').resp.sendHead(contentLen);
+  }
+
+  /**
+   * Sends the next piece of the body that `respSendHead` has announced. Nothing goes out where a response has no body:
+   * to a HEAD request, with status 204, 205 or 304.
+   *
+   * @returns resolves when the bytes are handed over; waits while the reader is too slow
+   * @throws EspError ESP_ERR_INVALID_SIZE beyond the announced length, and as `respSend` does; all by rejection
+   */
+  respSendPart(bytes: Uint8Array): Promise<void> {
+    try {
+      if (!(bytes instanceof Uint8Array)) invalidArg('respSendPart takes a Uint8Array');
+      return this.live('respSendPart').resp.sendPart(bytes);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Begins a stream of Server-Sent Events (WHATWG HTML section 9.2). The handler may return at once: the stream lives
+   * until `end()` is called, the client goes, or the server stops.
+   *
+   * @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE if the request is answered
+   */
+  respStartEvents(options?: EventStreamOptions): EventStream {
+    return new EventStream(this, this.live('respStartEvents'), options);
   }
 
   /** Answers with an error page (`httpd_resp_send_err`); `message` replaces its body and is sent as HTML. */
@@ -327,6 +272,11 @@ export class HttpdReq {
     }
   }
 
+  /** @internal The body, or what is asked for, is at fault: what the client gets if the handler fails because of it. */
+  faultBody(code: HttpdErrCode): void {
+    if (this.owner?.current === this) this.owner.faultBody(code);
+  }
+
   /** @internal The connection becomes a WebSocket, or is about to. */
   attachWs(ws: WsOps): void {
     this.ws = ws;
@@ -345,6 +295,7 @@ export class HttpdReq {
   copy(owner: ReqOwner): HttpdReq {
     const { method, uri, contentLen, raw, headers } = this;
     const copy = new HttpdReq(this.handle, this.fd, { method, uri, contentLen, raw, headers }, owner);
+    copy.uriTemplate = this.uriTemplate;
     copy.userCtx = this.userCtx;
     copy.sessCtx = this.sessCtx;
     copy.freeCtx = this.freeCtx;
@@ -412,15 +363,4 @@ function notAnErrCode(code: unknown): EspError {
 
 function errorPage(status: string, sentence: string): string {
   return `<!DOCTYPE html>\n<title>${status}</title>\n<h1>${status}</h1>\n<p>${sentence}</p>\n`;
-}
-
-/** A rejection. A client that leaves must not be able to end the process with it. */
-function rejected(error: unknown): Promise<never> {
-  return harmless(Promise.reject(error));
-}
-
-/** The same promise; if it rejects and nobody awaits it, the process goes on. */
-function harmless<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {});
-  return promise;
 }

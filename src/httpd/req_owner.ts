@@ -10,6 +10,16 @@ import type { Response } from './resp.js';
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a return statement is as welcome as one that returns ESP_OK
 export type HandlerResult = number | void | Promise<number | void>;
 
+/** A response that goes on for as long as both sides want. */
+export interface LiveStream {
+  /** `setDeadline` of the session has come: shows the client that the stream lives. */
+  keepAlive(): void;
+  /** Nothing more is to be sent: the client has sent FIN, or the server stops. */
+  end(): void;
+  /** The session has ended. */
+  onEnded(): void;
+}
+
 /** What a request needs from its connection while it is served. */
 export interface ReqOwner {
   /** The request being served; any other is stale. */
@@ -22,6 +32,8 @@ export interface ReqOwner {
   beginAsync(req: HttpdReq): HttpdReq;
   completeAsync(req: HttpdReq): void;
   onErrorPage(code: HttpdErrCode): void;
+  /** The response of the current request is a stream, and shows that it lives every `keepAliveMs`, unless that is 0. */
+  beginStream(stream: LiveStream, keepAliveMs: number): void;
 }
 
 /** What a request needs from its WebSocket. */

@@ -1,7 +1,7 @@
 /**
  * The response to one request: its head, its framing, and what may be sent when.
  */
-import { ESP_ERR_HTTPD_RESP_HDR, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import { ESP_ERR_HTTPD_RESP_HDR, ESP_ERR_INVALID_SIZE, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import { latin1Write } from '../latin1.js';
 import type { Sess } from '../sess/sess.js';
 import { RESERVE_MAX, type TxQueue } from '../sess/tx.js';
@@ -26,13 +26,24 @@ export type Body = string | Uint8Array;
 const NONE = 0;
 /** The head is out; chunks, or bytes up to the end of the connection, follow. */
 const STREAMING = 1;
+/** The head is out; as many bytes as it has announced follow. */
+const ANNOUNCED = 2;
 /** The application writes the bytes of the response itself. */
-const RAW = 2;
-const COMPLETE = 3;
+const RAW = 3;
+const COMPLETE = 4;
 
 const DEFAULT_STATUS = '200 OK';
 const DEFAULT_TYPE = 'text/html';
 const STATUS = /^[2-9]\d\d(?: .*)?$/;
+
+/** Headers that are on whatever answers the request, be it an error. */
+interface KeptHeaders {
+  readonly headers: string;
+  readonly headerCount: number;
+  readonly hasDate: boolean;
+}
+
+const NO_HEADERS: KeptHeaders = { headers: '', headerCount: 0, hasDate: false };
 
 /** A head, and what it was made of. */
 interface PlainHead {
@@ -54,6 +65,10 @@ export class Response {
   private headers = '';
   private headerCount = 0;
   private hasDate = false;
+  /** What stays when a handler's headers are discarded. */
+  private kept: KeptHeaders | undefined;
+  /** Bytes of the announced body that have not been sent. */
+  private left = 0;
   /** Headers, in lower case, that the library adds to the 101 that this may become. */
   handshake: ReadonlySet<string> | undefined;
   private offersUpgrade = false;
@@ -76,21 +91,32 @@ export class Response {
 
   /** Gets ready for the response to another request. */
   reset(isHead: boolean, http10: boolean): void {
+    this.kept = undefined;
     this.discard();
     this.phase = NONE;
+    this.left = 0;
     this.closing = false;
     this.isHead = isHead;
     this.http10 = http10;
   }
 
-  /** Forgets the status, type and headers that a handler has set. */
+  /** Forgets the status, type and headers that a handler has set, but for those that were kept. */
   discard(): void {
+    const { headers, headerCount, hasDate } = this.kept ?? NO_HEADERS;
     this.status = DEFAULT_STATUS;
     this.type = DEFAULT_TYPE;
-    this.headers = '';
-    this.headerCount = 0;
-    this.hasDate = this.offersUpgrade = false;
+    this.headers = headers;
+    this.headerCount = headerCount;
+    this.hasDate = hasDate;
+    this.offersUpgrade = false;
     this.handshake = undefined;
+  }
+
+  /** The headers set so far stay on whatever answers the request; status and type do not. */
+  keepHeaders(): void {
+    const { headers, headerCount, hasDate } = this;
+    if (headerCount > 0) this.kept = { headers, headerCount, hasDate };
+    this.discard();
   }
 
   setStatus(status: string): void {
@@ -149,8 +175,7 @@ export class Response {
     const len = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     if (!this.host.keepAlive()) this.closing = true;
     const head = this.isPlain ? this.plainHead(len) : this.head(len);
-    const silent = this.isHead || !hasContent(this.status);
-    if (silent) writeParts(sess.tx, head, '', 0);
+    if (this.silent) writeParts(sess.tx, head, '', 0);
     else writeParts(sess.tx, head, body, len);
     this.phase = COMPLETE;
     this.host.onHeadersSent();
@@ -168,12 +193,45 @@ export class Response {
     const head = begun ? '' : this.head(undefined);
     const len = typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
     this.phase = len === 0 ? COMPLETE : STREAMING;
-    const silent = this.isHead || !hasContent(this.status);
-    if (silent) writeParts(sess.tx, head, '', 0);
+    if (this.silent) writeParts(sess.tx, head, '', 0);
     else if (this.http10) writeParts(sess.tx, head, piece, len);
     else writeParts(sess.tx, `${head}${len.toString(16)}\r\n`, piece, len, '\r\n');
     if (!begun) this.host.onHeadersSent();
     this.host.onSentData(len);
+    return sess.sent();
+  }
+
+  /** Sends the head of a response whose body, `contentLen` bytes, is given to `sendPart`. */
+  sendHead(contentLen: number): void {
+    this.mustNotHaveBegun('answer');
+    const { sess } = this.host;
+    sess.admit(false);
+    if (!this.host.keepAlive()) this.closing = true;
+    writeParts(sess.tx, this.isPlain ? this.plainHead(contentLen) : this.head(contentLen), '', 0);
+    this.left = contentLen;
+    this.phase = this.silent || contentLen === 0 ? COMPLETE : ANNOUNCED;
+    this.host.onHeadersSent();
+  }
+
+  /** Sends a piece of the body that `sendHead` has announced. */
+  sendPart(bytes: Uint8Array): Promise<void> {
+    const { sess } = this.host;
+    if (this.phase !== ANNOUNCED && !(this.phase === COMPLETE && this.silent && this.left > 0)) {
+      throw new EspError(ESP_ERR_INVALID_STATE, "can't send a part: no respSendHead has announced one");
+    }
+    if (bytes.length > this.left) {
+      throw new EspError(
+        ESP_ERR_INVALID_SIZE,
+        `${bytes.length} bytes are too many: ${this.left} are left of the length that respSendHead has announced`,
+      );
+    }
+    sess.admit(false);
+    this.left -= bytes.length;
+    if (this.phase === ANNOUNCED) {
+      sess.tx.write(bytes);
+      if (this.left === 0) this.phase = COMPLETE;
+      this.host.onSentData(bytes.length);
+    }
     return sess.sent();
   }
 
@@ -210,6 +268,11 @@ export class Response {
     return this.http10 ? `${text}Connection: keep-alive\r\n\r\n` : `${text}\r\n`;
   }
 
+  /** Does the response have no body, whatever the handler gives? */
+  get silent(): boolean {
+    return this.isHead || !hasContent(this.status);
+  }
+
   /** Is there nothing in the head but what every response has? */
   private get isPlain(): boolean {
     return this.headers === '' && !this.closing && !this.http10 && !this.offersUpgrade;
@@ -230,7 +293,7 @@ export class Response {
   private firstLines(contentLen: number | undefined): string {
     const { status, type } = this;
     const line = `HTTP/1.1 ${status}\r\n`;
-    if (!hasContent(status)) return line;
+    if (!hasContent(status)) return status.startsWith('205') ? `${line}Content-Length: 0\r\n` : line;
     if (contentLen !== undefined) return `${line}Content-Type: ${type}\r\nContent-Length: ${contentLen}\r\n`;
     return `${line}Content-Type: ${type}\r\n${this.http10 ? '' : 'Transfer-Encoding: chunked\r\n'}`;
   }
@@ -244,9 +307,9 @@ export class Response {
 
 const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
 
-/** A 204 and a 304 have no content (RFC 9110 section 6.4.1). */
+/** A 204, a 205 and a 304 have no content (RFC 9110 sections 6.4.1 and 15.3.6). */
 function hasContent(status: string): boolean {
-  return !status.startsWith('204') && !status.startsWith('304');
+  return !status.startsWith('204') && !status.startsWith('205') && !status.startsWith('304');
 }
 
 /** Queues a head, which is bytes or Latin-1 text, a body of `len` bytes, and Latin-1 text behind it. */

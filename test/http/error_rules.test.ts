@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { HTTPD_404_NOT_FOUND, HTTPD_405_METHOD_NOT_ALLOWED } from '../../src/httpd/http_err.js';
+import { HTTP_OPTIONS } from '../../src/httpd/methods.js';
 import { ManualClock } from '../support/clock.js';
 import { connectTo } from '../support/server.js';
 import { exchange, isOpen, ok, request, serve, stillServes } from './support.js';
@@ -89,15 +90,23 @@ describe('405 and 404', () => {
     }
   });
 
-  test.each(['OPTIONS * HTTP/1.1', 'CONNECT localhost:80 HTTP/1.1'])(
-    '%s is nowhere, and leaves no harm',
-    async line => {
-      const server = await serve({ 'GET /': ok });
-      const client = await connectTo(server);
-      expect((await client.send(request(line)).readResponse()).status).toBe(404);
-      await stillServes(server, '/');
-    },
-  );
+  test('OPTIONS * is answered by the server, unless a handler serves it', async () => {
+    const server = await serve({ 'GET /': ok });
+    const { status, headers } = await exchange(server, request('OPTIONS * HTTP/1.1'));
+    expect([status, headers.allow]).toEqual([204, 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS']);
+    server.registerUriHandler({ uri: '*', method: HTTP_OPTIONS, handler: ok });
+    expect((await exchange(server, request('OPTIONS * HTTP/1.1'))).body.toString()).toBe('ok');
+  });
+
+  test('CONNECT gets 501 and the connection is closed: what comes behind it is not looked at', async () => {
+    const server = await serve({ 'ANY /': ok });
+    const client = await connectTo(server);
+    client.send(`CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n${request('GET /')}`);
+    const text = (await client.readAll()).toString();
+    expect(text).toMatch(/^HTTP\/1\.1 501 /);
+    expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    await stillServes(server, '/');
+  });
 
   test('a 404 handler that keeps the connection: an unread body behind it is dropped', async () => {
     const server = await serve({ 'GET /': ok });

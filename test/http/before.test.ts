@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest';
+import { ESP_ERR_INVALID_ARG, ESP_FAIL, ESP_OK } from '../../src/err.js';
+import { HTTPD_404_NOT_FOUND } from '../../src/httpd/http_err.js';
+import { HTTP_GET } from '../../src/httpd/methods.js';
+import { uriMatchWildcard } from '../../src/httpd/uri.js';
+import { connectTo } from '../support/server.js';
+import { exchange, ok, request, serve } from './support.js';
+
+const HANDSHAKE = [
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 13',
+];
+
+describe('before', () => {
+  test.each([
+    ['/admin', true],
+    ['/admin/', true],
+    ['/admin/users?x=1', true],
+    ['/adm%69n/users', true],
+    ['/public/../admin/x', true],
+    ['/public/%2e%2e/admin', true],
+    ['/public%2f..%2fadmin', true],
+    ['//admin', true],
+    ['/./admin/x', true],
+    ['/x\\..\\admin'.replaceAll('\\', '%5c'), true],
+    ['http://localhost/admin', true],
+    ['/administrator', false],
+    ['/Admin', false],
+    ['/', false],
+    ['/x/admin', false],
+  ])('of /admin: %s is guarded: %s', async (path, guarded) => {
+    const server = await serve({ 'GET /*': ok }, { uriMatchFn: uriMatchWildcard });
+    server.before('/admin', req => void req.respSendCustomErr('401 Unauthorized'));
+    expect((await exchange(server, request(`GET ${path}`))).status).toBe(guarded ? 401 : 200);
+  });
+
+  test('runs before 404, 405 and a handshake, and lets go on what it does not answer', async () => {
+    const server = await serve({ 'GET /': ok });
+    server.registerUriHandler({ uri: '/ws', method: HTTP_GET, isWebsocket: true, handler: () => {} });
+    const seen: string[] = [];
+    server.before('/', req => {
+      seen.push(`${req.uri} '${req.uriTemplate}'`);
+    });
+    expect((await exchange(server, request('GET /nowhere'))).status).toBe(404);
+    expect((await exchange(server, request('DELETE /'))).status).toBe(405);
+    const client = await connectTo(server);
+    expect((await client.send(request('GET /ws', ...HANDSHAKE)).readUntil('\r\n\r\n')).toString()).toMatch(/ 101 /);
+    expect(seen).toEqual(["/nowhere ''", "/ ''", "/ws ''"]);
+  });
+
+  test('a captive portal: a hook on / answers for paths that nobody has registered', async () => {
+    const server = await serve({ 'GET /': ok });
+    server.before('/', req => {
+      if (req.uri === '/') return;
+      req.respSetStatus('302 Found');
+      req.respSetHdr('Location', '/');
+      void req.respSend();
+    });
+    const { status, headers } = await exchange(server, request('GET /generate_204'));
+    expect([status, headers.location]).toEqual([302, '/']);
+    expect((await exchange(server, request('GET /'))).status).toBe(200);
+  });
+
+  test('hooks run in their order, may wait, and can be taken away', async () => {
+    const server = await serve({ 'GET /': ok });
+    const seen: string[] = [];
+    server.before('/', async () => {
+      await new Promise(setImmediate);
+      seen.push('first');
+      return ESP_OK;
+    });
+    const remove = server.before('/', () => void seen.push('second'));
+    expect((await exchange(server, request('GET /'))).body.toString()).toBe('ok');
+    remove();
+    remove();
+    expect((await exchange(server, request('GET /'))).body.toString()).toBe('ok');
+    expect(seen).toEqual(['first', 'second', 'first']);
+  });
+
+  test('one may go asynchronous: the request goes on when its copy is complete', async () => {
+    const server = await serve({ 'GET /': ok });
+    server.before('/', req => {
+      const copy = req.asyncHandlerBegin();
+      setImmediate(() => copy.asyncHandlerComplete());
+    });
+    expect((await exchange(server, request('GET /'))).body.toString()).toBe('ok');
+  });
+
+  test.each([
+    ['returns ESP_FAIL', () => ESP_FAIL, 403],
+    ['rejects with a number', () => Promise.resolve(ESP_FAIL), 403],
+    [
+      'throws',
+      () => {
+        throw new Error('broken');
+      },
+      500,
+    ],
+  ])('one that %s', async (_, hook, status) => {
+    const server = await serve({ 'GET /': ok });
+    server.before('/', hook);
+    expect((await exchange(server, request('GET /'))).status).toBe(status);
+  });
+
+  test('headers of hooks are on what the handler answers, on error pages, and on a 500; those of a failed handler are not', async () => {
+    const server = await serve({
+      'GET /': ok,
+      'GET /throws': req => {
+        req.respSetHdr('X-Lost', 'yes');
+        throw new Error('broken');
+      },
+    });
+    server.registerErrHandler(HTTPD_404_NOT_FOUND, req => void req.respSend('not here'));
+    server.before('/', req => req.respSetHdr('X-Kept', 'yes'));
+    for (const [line, status] of [
+      ['GET /', 200],
+      ['GET /throws', 500],
+      ['GET /none', 200],
+      ['PUT /', 405],
+    ] as const) {
+      const { headers, ...rest } = await exchange(server, request(line));
+      expect([rest.status, headers['x-kept'], headers['x-lost']], line).toEqual([status, 'yes', undefined]);
+    }
+    const client = await connectTo(server);
+    client.send(request('GET /throws') + request('GET /'));
+    expect((await client.readResponse()).headers['x-kept']).toBe('yes');
+  });
+
+  test('headers of hooks do not stay for the next request', async () => {
+    const server = await serve({ 'GET /': ok, 'GET /a': ok });
+    server.before('/a', req => req.respSetHdr('X-Kept', 'yes'));
+    const client = await connectTo(server);
+    client.send(request('GET /a') + request('GET /'));
+    expect((await client.readResponse()).headers['x-kept']).toBe('yes');
+    expect((await client.readResponse()).headers['x-kept']).toBeUndefined();
+  });
+
+  test.each(['admin', '', '/a//b', '/a/../b', '/%61', 7])('refuses the prefix %j', async prefix => {
+    const server = await serve({});
+    expect(() => server.before(prefix as string, () => {})).toThrow(
+      expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
+    );
+    expect(() => server.before('/', undefined as never)).toThrow(
+      expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
+    );
+  });
+});
