@@ -55,6 +55,10 @@ const GROUND = ['err.ts', 'log.ts', 'config.ts', 'thenable.ts', 'latin1.ts', 'as
 const PURE = [
   'httpd/llhttp.ts',
   'httpd/parse.ts',
+  'httpd/request_rules.ts',
+  'httpd/chunked.ts',
+  'httpd/body_decoder.ts',
+  'httpd/uri_params.ts',
   'httpd/uri.ts',
   'httpd/headers.ts',
   'httpd/methods.ts',
@@ -143,9 +147,25 @@ describe('the import lines of src', () => {
     expect(circles).toEqual([]);
   });
 
-  test('the only modules that are not of Node are pino and undici', () => {
-    const foreign = RUNTIME.filter(({ to }) => !ours(to) && !to.startsWith('node:')).map(({ to }) => to);
-    expect([...new Set(foreign)].sort()).toEqual(['pino']);
+  test('files knows no server: it imports nothing of ours but the ground', () => {
+    const wrong = RUNTIME.filter(
+      ({ from, to }) => from.startsWith('files/') && ours(to) && !to.startsWith('files/') && !GROUND.includes(to),
+    );
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test('web stands on top: only index.ts imports it', () => {
+    const wrong = IMPORTS.filter(({ from, to }) => to.startsWith('web/') && !from.startsWith('web/'));
+    expect(wrong.filter(({ from }) => from !== 'index.ts').map(shown)).toEqual([]);
+  });
+
+  test('modules that are not of Node are imported in one place each', () => {
+    const foreign = RUNTIME.filter(({ to }) => !ours(to) && !to.startsWith('node:')).map(shown);
+    expect(foreign.sort()).toEqual([
+      'files/content_type.ts -> mime',
+      'log.ts -> pino',
+      'web/form_multipart.ts -> @fastify/busboy',
+    ]);
     expect(TEXT.get('httpd/llhttp.ts')).toContain("'undici/lib/llhttp/llhttp_simd-wasm.js'");
   });
 });

@@ -10,9 +10,9 @@ import {
   EspError,
 } from '../err.js';
 import type { Input } from '../sess/input.js';
+import { BodyDecoder } from './body_decoder.js';
 import { HTTPD_408_REQ_TIMEOUT, HTTPD_413_CONTENT_TOO_LARGE, type HttpdErrCode } from './http_err.js';
-import { record } from './llhttp.js';
-import { PARSE_DONE, PARSE_MORE, type RequestParser } from './parse.js';
+import { PARSE_DONE, PARSE_MORE, type ParseLimits } from './parse.js';
 
 /** So much of a body that a handler has left is read and dropped; with more the connection is closed. */
 const PURGE_MAX = 64 * 1024;
@@ -22,6 +22,7 @@ export class BodyReader {
   fault: HttpdErrCode | undefined;
   /** Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)? */
   awaitsContinue = false;
+  private readonly decoder: BodyDecoder;
   private contentLen = 0;
   private received = 0;
   private dropped = 0;
@@ -29,12 +30,15 @@ export class BodyReader {
 
   /** @param onData is called when the handler gets bytes */
   constructor(
-    private readonly parser: RequestParser,
+    limits: ParseLimits,
     private readonly onData: (len: number) => void,
-  ) {}
+  ) {
+    this.decoder = new BodyDecoder(limits);
+  }
 
   /** A request begins. */
   begin(contentLen: number | undefined, awaitsContinue: boolean): void {
+    this.decoder.begin(contentLen);
     this.contentLen = contentLen ?? 0;
     this.awaitsContinue = awaitsContinue;
     this.received = this.dropped = 0;
@@ -43,7 +47,7 @@ export class BodyReader {
 
   /** Is a part of it still to come? */
   get open(): boolean {
-    return this.parser.inBody;
+    return this.decoder.open;
   }
 
   /** Does the handler wait for more? */
@@ -77,9 +81,9 @@ export class BodyReader {
   feed(input: Input): void {
     while (this.waiter !== undefined && input.from < input.to) {
       const { buf, resolve } = this.waiter;
-      const result = this.parser.body(input, buf.length);
+      const result = this.decoder.decode(input, buf);
       if (result !== PARSE_MORE && result !== PARSE_DONE) return this.fail(result, this.error(result));
-      const n = takeRecorded(input.buf, buf);
+      const n = this.decoder.found;
       if (n === 0 && result === PARSE_MORE) continue;
       this.received += n;
       this.waiter = undefined;
@@ -91,7 +95,7 @@ export class BodyReader {
   /** Drops what the window of `input` has. @returns false if that is too much, or broken */
   drop(input: Input): boolean {
     const { from } = input;
-    const result = this.parser.body(input, input.to - from);
+    const result = this.decoder.decode(input, undefined);
     this.dropped += input.from - from;
     return (result === PARSE_MORE || result === PARSE_DONE) && this.dropped <= PURGE_MAX;
   }
@@ -125,17 +129,6 @@ export class BodyReader {
 
   private error(fault: HttpdErrCode): EspError {
     const code = fault === HTTPD_413_CONTENT_TOO_LARGE ? ESP_ERR_INVALID_SIZE : ESP_ERR_HTTPD_INVALID_REQ;
-    return new EspError(code, `the body cannot be received: ${this.parser.reason}`);
+    return new EspError(code, `the body cannot be received: ${this.decoder.reason}`);
   }
-}
-
-/** Copies the content that the parser has found to the start of `buf`. */
-function takeRecorded(source: Buffer, buf: Uint8Array): number {
-  let n = 0;
-  for (let i = 0; i < record.bodyCount; i++) {
-    const piece = source.subarray(record.bodyFrom[i], record.bodyTo[i]);
-    buf.set(piece, n);
-    n += piece.length;
-  }
-  return n;
 }

@@ -48,7 +48,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   ) {
     this.parser = new RequestParser(core.limits);
     this.resp = new Response(this);
-    this.body = new BodyReader(this.parser, len => core.events.emitData('data', sess.fd, len));
+    this.body = new BodyReader(core.limits, len => core.events.emitData('data', sess.fd, len));
     sess.setDeadline(core.idleMs);
   }
 

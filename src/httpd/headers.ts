@@ -21,6 +21,11 @@ function sameName(text: string, at: number, name: string): boolean {
   return true;
 }
 
+/** The text without the SP and HTAB around it: `trim()` would take a NBSP, which is no blank in HTTP, with it. */
+export function trimBlanks(text: string): string {
+  return valueAt(text, 0, text.length);
+}
+
 function valueAt(section: string, from: number, lineEnd: number): string {
   let start = from;
   let end = lineEnd;
@@ -72,7 +77,7 @@ export function joinHeaders(section: string, name: string): string | undefined {
 /** Does the list `value`, separated by commas, have the element `token`, whatever the case of its letters? */
 export function listHas(value: string | undefined, token: string): boolean {
   const elements = value?.split(',') ?? [];
-  return elements.some(element => element.trim().toLowerCase() === token);
+  return elements.some(element => trimBlanks(element).toLowerCase() === token);
 }
 
 /** What stands behind the `?` of a URI, up to a `#`. */
@@ -125,8 +130,8 @@ export function cookieValue(section: string, name: string): string | undefined {
     if (field.toLowerCase() !== 'cookie') continue;
     for (const pair of header.split(';')) {
       const equals = pair.indexOf('=');
-      if (equals < 0 || pair.slice(0, equals).trim() !== name) continue;
-      const value = pair.slice(equals + 1).trim();
+      if (equals < 0 || trimBlanks(pair.slice(0, equals)) !== name) continue;
+      const value = trimBlanks(pair.slice(equals + 1));
       return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
     }
   }
@@ -144,4 +149,20 @@ export function isFieldValue(text: unknown): text is string {
 
 export function isToken(text: unknown): text is string {
   return typeof text === 'string' && TOKEN.test(text);
+}
+
+/** Which bytes a token may have, and which a field value: for what is looked at byte by byte. */
+const TOKEN_CODES = codesOf(TOKEN);
+const VALUE_CODES = codesOf(FIELD_VALUE);
+
+function codesOf(allowed: RegExp): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, code) => (allowed.test(String.fromCharCode(code)) ? 1 : 0));
+}
+
+export function isTokenCode(code: number): boolean {
+  return TOKEN_CODES[code] === 1;
+}
+
+export function isValueCode(code: number): boolean {
+  return VALUE_CODES[code] === 1;
 }

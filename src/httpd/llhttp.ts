@@ -29,7 +29,6 @@ export const RECV_SIZE = 1024 * 1024;
 /** llhttp's error numbers that are handled apart (llhttp.h, `llhttp_errno`). */
 export const HPE_OK = 0;
 export const HPE_INVALID_METHOD = 6;
-export const HPE_INVALID_VERSION = 9;
 export const HPE_PAUSED = 21;
 export const HPE_PAUSED_H2_UPGRADE = 23;
 
@@ -37,91 +36,86 @@ const HTTP_REQUEST = 1;
 /** Offsets in `llhttp__internal_s`; `test/httpd/llhttp.test.ts` pins them. */
 const OFFSET_CONTENT_LENGTH = 32;
 const OFFSET_METHOD = 41;
-const OFFSET_MAJOR = 42;
-const OFFSET_MINOR = 43;
-const OFFSET_UPGRADE = 48;
 const OFFSET_FLAGS = 50;
-const FLAG_CHUNKED = 0x8;
 const FLAG_CONTENT_LENGTH = 0x20;
-const FLAG_TRANSFER_ENCODING = 0x200;
 
 type Exports = {
   readonly memory: WebAssembly.Memory;
   _initialize(): void;
   malloc(size: number): number;
+  free(at: number): void;
   llhttp_alloc(type: number): number;
   llhttp_free(parser: number): void;
   llhttp_execute(parser: number, at: number, len: number): number;
-  llhttp_resume(parser: number): void;
+  llhttp_reset(parser: number): void;
   llhttp_get_error_pos(parser: number): number;
   llhttp_get_error_reason(parser: number): number;
+  llhttp_set_lenient_version(parser: number, on: number): void;
   llhttp_set_lenient_optional_cr_before_lf(parser: number, on: number): void;
 };
+
+/** Bits of `record.fields`: a field of this length and first letter has been seen, mostly the one that the name says. */
+export const FIELD_CONNECTION = 1;
+export const FIELD_TRANSFER_ENCODING = 2;
+export const FIELDS_ALL = FIELD_CONNECTION | FIELD_TRANSFER_ENCODING;
 
 /** What the last `execute` has seen. Offsets count from the start of the receive buffer. */
 export const record = {
   urlFrom: -1,
   urlTo: -1,
   headersComplete: false,
-  messageComplete: false,
-  keepAlive: false,
-  upgrade: false,
   method: 0,
-  major: 0,
-  minor: 0,
-  chunked: false,
-  transferEncoding: false,
-  /** Header fields named Host whose name came in one piece. */
+  /** Header fields named Host whose name came in one piece, and where the value of the last one begins. */
   hosts: 0,
+  hostFrom: -1,
+  /** Which fields there may be, of those that are looked at on each request; names that came in one piece. */
+  fields: 0,
   /** The value of Content-Length, 0 without one. Above 2^53 it is not exact. */
   contentLength: 0,
-  /** Pieces of the body: `[bodyFrom[i], bodyTo[i])` for each `i < bodyCount`. */
-  bodyCount: 0,
-  bodyFrom: [] as number[],
-  bodyTo: [] as number[],
 };
 
 const HOST = [...Buffer.from('host')];
+const LETTER_C = 0x63;
+const LETTER_T = 0x74;
+/** Is the next value that of a Host field? */
+let hostNext = false;
 
 const imports = {
   wasm_on_message_begin: () => HPE_OK,
   wasm_on_status: () => HPE_OK,
   wasm_on_header_field(_parser: number, at: number, len: number): number {
-    if (len === HOST.length && HOST.every((code, i) => ((view[at + i] as number) | 0x20) === code)) record.hosts += 1;
+    if (len === HOST.length) {
+      if (HOST.every((code, i) => ((view[at + i] as number) | 0x20) === code)) {
+        record.hosts += 1;
+        hostNext = true;
+      }
+    } else if (len === 'connection'.length) {
+      if (((view[at] as number) | 0x20) === LETTER_C) record.fields |= FIELD_CONNECTION;
+    } else if (len === 'transfer-encoding'.length) {
+      if (((view[at] as number) | 0x20) === LETTER_T) record.fields |= FIELD_TRANSFER_ENCODING;
+    }
     return HPE_OK;
   },
-  wasm_on_header_value: () => HPE_OK,
+  wasm_on_header_value(_parser: number, at: number): number {
+    if (hostNext) record.hostFrom = at - base;
+    hostNext = false;
+    return HPE_OK;
+  },
   wasm_on_url(_parser: number, at: number, len: number): number {
     if (record.urlFrom < 0) record.urlFrom = at - base;
     record.urlTo = at - base + len;
     return HPE_OK;
   },
-  wasm_on_headers_complete(parser: number, _status: number, upgrade: number, keepAlive: number): number {
-    const flags = (view[parser + OFFSET_FLAGS] as number) | ((view[parser + OFFSET_FLAGS + 1] as number) << 8);
+  wasm_on_headers_complete(parser: number): number {
+    const flags = view[parser + OFFSET_FLAGS] as number;
     record.headersComplete = true;
-    record.keepAlive = keepAlive !== 0;
-    record.upgrade = upgrade !== 0;
     record.method = view[parser + OFFSET_METHOD] as number;
-    record.major = view[parser + OFFSET_MAJOR] as number;
-    record.minor = view[parser + OFFSET_MINOR] as number;
-    record.chunked = (flags & FLAG_CHUNKED) !== 0;
-    record.transferEncoding = (flags & FLAG_TRANSFER_ENCODING) !== 0;
     record.contentLength = (flags & FLAG_CONTENT_LENGTH) === 0 ? 0 : readLength(parser + OFFSET_CONTENT_LENGTH);
-    // we decide on an upgrade after the handler has been asked; until then it is a message like any other
-    view[parser + OFFSET_UPGRADE] = 0;
-    // without a body the message is complete next, and the pause there is enough
-    return record.transferEncoding || record.contentLength > 0 ? HPE_PAUSED : HPE_OK;
-  },
-  wasm_on_body(_parser: number, at: number, len: number): number {
-    record.bodyFrom[record.bodyCount] = at - base;
-    record.bodyTo[record.bodyCount] = at - base + len;
-    record.bodyCount += 1;
-    return HPE_OK;
-  },
-  wasm_on_message_complete(): number {
-    record.messageComplete = true;
+    // what a body is, and whether the connection is used again, is decided elsewhere
     return HPE_PAUSED;
   },
+  wasm_on_body: () => HPE_OK,
+  wasm_on_message_complete: () => HPE_OK,
 };
 
 const bytes = createRequire(import.meta.url)('undici/lib/llhttp/llhttp_simd-wasm.js') as Buffer;
@@ -154,7 +148,7 @@ export function receiveBuffer(): Buffer {
   return received;
 }
 
-/** One llhttp parser for requests. `free` it. */
+/** One llhttp parser for the heads of requests. `free` it. */
 export class Llhttp {
   /** Parsers of this thread that have been made and not freed. */
   static live = 0;
@@ -165,18 +159,20 @@ export class Llhttp {
     renewViews();
     if (this.parser === 0) throw new Error('WebAssembly memory for llhttp is exhausted');
     Llhttp.live += 1;
+    // versions are looked at elsewhere: llhttp takes 1.2 for a mistake (RFC 9110 section 2.5)
+    wasm.llhttp_set_lenient_version(this.parser, 1);
     if (lenientLineEndings) wasm.llhttp_set_lenient_optional_cr_before_lf(this.parser, 1);
   }
 
   /**
-   * Parses `[from, to)` of the receive buffer. It pauses behind a head whose body follows, and behind each message.
+   * Parses `[from, to)` of the receive buffer. It pauses behind a head; `reset` before the next one.
    *
    * @returns an error number; `record` holds what was seen, and unless the number is HPE_OK, `errorPos` where it stopped
    */
   execute(from: number, to: number): number {
-    record.urlFrom = record.urlTo = -1;
-    record.headersComplete = record.messageComplete = false;
-    record.bodyCount = record.hosts = 0;
+    record.urlFrom = record.urlTo = record.hostFrom = -1;
+    record.headersComplete = hostNext = false;
+    record.hosts = record.fields = 0;
     return wasm.llhttp_execute(this.parser, base + from, to - from);
   }
 
@@ -185,8 +181,20 @@ export class Llhttp {
     return wasm.llhttp_execute(this.parser, lineEnd, LINE_END.length);
   }
 
-  resume(): void {
-    wasm.llhttp_resume(this.parser);
+  /** Parses the first part of a head once more, from its beginning, as Latin-1 text that is somewhat different. */
+  replay(head: string): number {
+    const at = wasm.malloc(head.length);
+    renewViews();
+    view.write(head, at, 'latin1');
+    this.reset();
+    const errno = wasm.llhttp_execute(this.parser, at, head.length);
+    wasm.free(at);
+    return errno;
+  }
+
+  /** Gets ready for another head. */
+  reset(): void {
+    wasm.llhttp_reset(this.parser);
   }
 
   /** Offset in the receive buffer at which `execute` stopped. */

@@ -1,13 +1,12 @@
 /**
- * A request from its bytes: llhttp, the limits around it, and the status that each failure gets.
+ * The head of a request from its bytes: llhttp, the rules and limits around it, and the status that each failure gets.
  * Pure: bytes in, a head or a failure out, the same however the bytes are cut.
  */
 import { latin1Slice } from '../latin1.js';
 import type { Input } from '../sess/input.js';
-import { eachHeader, isToken } from './headers.js';
+import { eachHeader, findHeader, isToken } from './headers.js';
 import {
   HTTPD_400_BAD_REQUEST,
-  HTTPD_413_CONTENT_TOO_LARGE,
   HTTPD_414_URI_TOO_LONG,
   HTTPD_431_REQ_HDR_FIELDS_TOO_LARGE,
   HTTPD_501_METHOD_NOT_IMPLEMENTED,
@@ -15,14 +14,26 @@ import {
   type HttpdErrCode,
 } from './http_err.js';
 import {
+  FIELD_CONNECTION,
+  FIELD_TRANSFER_ENCODING,
+  FIELDS_ALL,
   HPE_INVALID_METHOD,
-  HPE_INVALID_VERSION,
   HPE_OK,
   HPE_PAUSED,
   HPE_PAUSED_H2_UPGRADE,
   Llhttp,
   record,
 } from './llhttp.js';
+import {
+  CODING_BROKEN,
+  CODING_CHUNKED,
+  isHost,
+  NO_OPTIONS,
+  readCodings,
+  readConnection,
+  readTarget,
+  withHost,
+} from './request_rules.js';
 
 /** The parser has taken all bytes and wants more. */
 export const PARSE_MORE = -1;
@@ -52,11 +63,11 @@ export interface RequestHead {
   http10: boolean;
   /** May the connection be used again, by version and Connection header? */
   keepAlive: boolean;
-  /** Does it ask for an upgrade, by Connection and Upgrade headers? */
+  /** Does it ask for an upgrade, by Connection and Upgrade headers, in HTTP/1.1? */
   upgrade: boolean;
   /** Length of the body; undefined if it is chunked. */
   contentLen: number | undefined;
-  /** Does a Content-Length or Transfer-Encoding header announce a body, be it an empty one? */
+  /** Does a Content-Length or Transfer-Encoding header announce a body? */
   hasBody: boolean;
 }
 
@@ -73,17 +84,22 @@ export const NO_HEAD: RequestHead = {
   hasBody: false,
 };
 
-/** What follows the URI in a request line, then come the minor version and a line ending. */
-const VERSION = ' HTTP/1.';
-const VERSION_LEN = VERSION.length + 3;
+/** What follows the URI in a request line. */
 const USUAL_REST = ' HTTP/1.1\r\n';
-const REST_OF_LINE = /^ HTTP\/\d\.\d\r?\n$/;
+const USUAL = ['', '1', '1'];
+const REST_OF_LINE = /^ HTTP\/(\d)\.(\d)\r?\n$/;
+/** Blanks behind a Content-Length, which llhttp takes only if they are spaces. */
+const BLANKS_BEHIND_LENGTH = /\ncontent-length:[ \t]*\d+[ \t]+$/i;
+/** So many tabs it may have: each costs a look at all of the head. */
+const MENDS_MAX = 8;
 
 /** No method that llhttp knows, and no pair of empty lines before it, is longer. */
 const METHOD_MAX = 64;
+const HTAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
 const SP = 0x20;
+const LETTER_H = 0x48;
 
 export class RequestParser {
   private readonly llhttp: Llhttp;
@@ -92,11 +108,12 @@ export class RequestParser {
   private partialLen = 0;
   private urlFrom = -1;
   private urlTo = -1;
-  /** Bytes of chunk sizes, extensions and trailers since the last byte of content. */
-  private framing = 0;
-  private bodyLen = 0;
-  private bodyOpen = false;
   private used = false;
+  /** Is the last byte the CR of an empty line before a request? */
+  private inEmptyLine = false;
+  private mends = 0;
+  /** The last Host field that was found to be right: clients send the same one again and again. */
+  private goodHost = '';
   /** Has the request line of a head that came in pieces ended? Looked for when lenient. */
   private lineEnded = false;
   /** Filled anew for each request, so that a head costs no object. */
@@ -113,17 +130,15 @@ export class RequestParser {
     return this.partialLen > 0;
   }
 
-  /** Is a part of the body still to come? */
-  get inBody(): boolean {
-    return this.bodyOpen;
-  }
-
   /** Parses the window of `input` up to the end of a head; `take()` gives it. */
   head(input: Input): ParseResult {
-    if (this.partialLen === 0) skipEmptyLines(input);
+    if (this.partialLen === 0 && !this.skipEmptyLines(input)) {
+      return this.fail(HTTPD_400_BAD_REQUEST, 'a bare CR or LF before the request line (RFC 9112 section 2.2)');
+    }
     const { from, to } = input;
     if (from === to) return PARSE_MORE;
-    if (this.used && this.partialLen === 0) this.llhttp.resume();
+    if (this.used && this.partialLen === 0) this.llhttp.reset();
+    this.used = true;
     let errno = HPE_OK;
     let at = from;
     if (this.limits.lenientLineEndings) {
@@ -140,58 +155,49 @@ export class RequestParser {
     }
     if (errno === HPE_OK) errno = this.execute(at, to, from);
     if (errno === HPE_PAUSED && record.headersComplete) {
-      this.used = true;
-      this.bodyOpen = !record.messageComplete;
       input.from = this.llhttp.errorPos;
       return this.complete(input.buf, from, input.from);
     }
-    this.keep(input.buf, from, errno === HPE_OK ? to : Math.min(to, this.llhttp.errorPos + 1));
+    if (errno === HPE_OK) {
+      this.keep(input.buf, from, to);
+      input.from = to;
+      return this.checkPartial(false);
+    }
+    const stop = Math.min(to, this.llhttp.errorPos + 1);
+    this.keep(input.buf, from, stop);
+    input.from = stop;
+    if (this.mend()) return this.head(input);
     input.from = to;
     if (errno === HPE_INVALID_METHOD) return this.failed(errno);
-    const verdict = this.checkPartial(errno !== HPE_OK);
-    return errno === HPE_OK || verdict !== PARSE_MORE ? verdict : this.failed(errno);
+    const verdict = this.checkPartial(true);
+    return verdict !== PARSE_MORE ? verdict : this.failed(errno);
+  }
+
+  /** RFC 9112 section 2.2: empty lines before a request are ignored. @returns false if their line endings are wrong */
+  private skipEmptyLines(input: Input): boolean {
+    const { buf } = input;
+    for (; input.from < input.to; input.from++) {
+      const code = buf[input.from];
+      if (this.inEmptyLine && code !== LF) return false;
+      if (code === LF && !this.inEmptyLine && !this.limits.lenientLineEndings) return false;
+      if (code !== CR && code !== LF) return true;
+      this.inEmptyLine = code === CR;
+    }
+    return true;
   }
 
   /**
-   * Parses at most `max` bytes of the window as body. The content found lies at the places in `record`.
-   *
-   * @returns PARSE_DONE behind the last byte of the message
+   * llhttp has stumbled over the last byte that is kept. If it is a tab behind a Content-Length, which is no mistake
+   * (RFC 9112 section 5), llhttp gets the head again with spaces instead.
    */
-  body(input: Input, max: number): ParseResult {
-    const { from } = input;
-    const to = Math.min(input.to, from + max);
-    this.llhttp.resume();
-    const errno = this.llhttp.execute(from, to);
-    input.from = errno === HPE_OK ? to : Math.min(this.llhttp.errorPos, to);
-    const tooLong = this.countBody(from, input.from);
-    if (tooLong !== PARSE_MORE) return tooLong;
-    if (errno === HPE_PAUSED && record.messageComplete) {
-      this.bodyOpen = false;
-      return PARSE_DONE;
-    }
-    return errno === HPE_OK ? PARSE_MORE : this.fail(HTTPD_400_BAD_REQUEST, this.llhttp.errorReason);
-  }
-
-  /** Adds up content and framing of `[from, to)`, piece by piece, so that the verdict does not depend on the cut. */
-  private countBody(from: number, to: number): ParseResult {
-    const { maxReqBodyLen, maxReqHdrLen } = this.limits;
-    let end = from;
-    for (let i = 0; i <= record.bodyCount; i++) {
-      const last = i === record.bodyCount;
-      const pieceFrom = last ? to : (record.bodyFrom[i] as number);
-      this.framing += pieceFrom - end;
-      if (this.framing > maxReqHdrLen) {
-        return this.fail(HTTPD_431_REQ_HDR_FIELDS_TOO_LARGE, 'chunk extensions or trailers too long (maxReqHdrLen)');
-      }
-      if (last) break;
-      end = record.bodyTo[i] as number;
-      this.framing = 0;
-      this.bodyLen += end - pieceFrom;
-      if (this.bodyLen > maxReqBodyLen) {
-        return this.fail(HTTPD_413_CONTENT_TOO_LARGE, `body longer than ${maxReqBodyLen} bytes (maxReqBodyLen)`);
-      }
-    }
-    return PARSE_MORE;
+  private mend(): boolean {
+    const { partial, partialLen } = this;
+    if (partial === undefined || partial[partialLen - 1] !== HTAB || this.mends === MENDS_MAX) return false;
+    const text = latin1Slice(partial, 0, partialLen);
+    const [blanks] = BLANKS_BEHIND_LENGTH.exec(text) ?? [];
+    if (blanks === undefined) return false;
+    this.mends += 1;
+    return this.llhttp.replay(text.slice(0, -blanks.length) + blanks.replaceAll('\t', ' ')) === HPE_OK;
   }
 
   free(): void {
@@ -229,49 +235,80 @@ export class RequestParser {
 
   private complete(buf: Buffer, from: number, end: number): ParseResult {
     const { limits, urlFrom, urlTo } = this;
+    const inPieces = this.partial !== undefined;
     let text: string;
-    let { hosts } = record;
     if (this.partial === undefined) {
       text = latin1Slice(buf, from, end);
     } else {
       this.keep(buf, from, end);
       text = latin1Slice(this.partial, 0, this.partialLen);
     }
-    const inPieces = this.partial !== undefined;
     this.partial = undefined;
-    this.partialLen = this.bodyLen = this.framing = 0;
+    this.partialLen = this.mends = 0;
     this.urlFrom = this.urlTo = -1;
     this.lineEnded = false;
     if (text.indexOf(' ') !== urlFrom - 1) return this.badRequestLine();
     if (urlTo - urlFrom > limits.maxUriLen) return this.uriTooLong();
-    const { minor, chunked, transferEncoding } = record;
     const headersFrom = text.indexOf('\n', urlTo) + 1;
-    const usual = text.startsWith(USUAL_REST, urlTo);
-    if (!usual && !REST_OF_LINE.test(text.slice(urlTo, headersFrom))) return this.badRequestLine();
+    const version = text.startsWith(USUAL_REST, urlTo) ? USUAL : REST_OF_LINE.exec(text.slice(urlTo, headersFrom));
+    if (version === null) return this.badRequestLine();
     const emptyLine = text.charCodeAt(text.length - 2) === CR ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
-    if (!usual && !text.startsWith(VERSION, urlTo)) {
-      return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, 'a version that is not 1.x');
-    }
-    if (minor > 1) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/1.${minor}`);
-    if (inPieces || this.limits.lenientLineEndings) hosts = countHeader(text, headersFrom, 'host');
-    if (minor === 1 && hosts !== 1) {
-      return this.fail(HTTPD_400_BAD_REQUEST, 'HTTP/1.1 needs one Host header (RFC 9112 section 3.2)');
-    }
-    // RFC 9112 sections 6.1 and 6.3: where the body ends would be a guess, and guesses differ
-    if (transferEncoding && (!chunked || minor === 0)) {
-      return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding with HTTP/1.0, or not ending in chunked');
-    }
+    const [, major, minor] = version;
+    if (major !== '1') return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/${major}.${minor}`);
     const { parsed } = this;
     parsed.method = record.method;
     parsed.uri = text.slice(urlFrom, urlTo);
     parsed.raw = text;
     parsed.headers = text.slice(headersFrom);
-    parsed.http10 = minor === 0;
-    parsed.keepAlive = record.keepAlive;
-    parsed.upgrade = record.upgrade;
-    parsed.contentLen = chunked ? undefined : record.contentLength;
-    parsed.hasBody = this.bodyOpen;
+    parsed.http10 = minor === '0';
+    parsed.contentLen = record.contentLength;
+    // what llhttp has recorded of the fields covers the last piece only
+    const whole = !inPieces && !limits.lenientLineEndings;
+    const hosts = whole ? record.hosts : countHeader(parsed.headers, 'host');
+    if (!this.checkHost(hosts, whole ? record.hostFrom - from : -1)) {
+      return this.fail(HTTPD_400_BAD_REQUEST, 'not one valid Host header (RFC 9112 section 3.2)');
+    }
+    return this.checkRest(whole ? record.fields : FIELDS_ALL);
+  }
+
+  /** @param at where in the head its value lies, if it is known */
+  private checkHost(hosts: number, at: number): boolean {
+    const { raw, headers, http10 } = this.parsed;
+    if (hosts === 0) return http10;
+    if (hosts > 1) return false;
+    const { goodHost } = this;
+    if (at > 0 && goodHost !== '' && raw.startsWith(goodHost, at) && raw.charCodeAt(at + goodHost.length) === CR) {
+      return true;
+    }
+    const host = findHeader(headers, 'host') ?? '';
+    if (!isHost(host)) return false;
+    this.goodHost = host;
+    return true;
+  }
+
+  /** @param seen of these fields there may be some */
+  private checkRest(seen: number): ParseResult {
+    const { parsed } = this;
+    const { headers, http10 } = parsed;
+    const target = readTarget(parsed.method, parsed.uri);
+    if (target === undefined) {
+      return this.fail(HTTPD_400_BAD_REQUEST, 'the target is none for this method (RFC 9112 section 3.2)');
+    }
+    if (target.authority !== undefined) parsed.headers = withHost(headers, target.authority);
+    if ((seen & FIELD_TRANSFER_ENCODING) !== 0 && findHeader(headers, 'transfer-encoding') !== undefined) {
+      const codings = readCodings(headers);
+      if (codings === CODING_BROKEN || http10) {
+        return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding that is not chunked at its end, or with HTTP/1.0');
+      }
+      if (codings !== CODING_CHUNKED) return this.fail(HTTPD_501_METHOD_NOT_IMPLEMENTED, 'an unknown transfer coding');
+      parsed.contentLen = undefined;
+    }
+    parsed.hasBody = parsed.contentLen !== 0;
+    const { close, keepAlive, upgrade } = (seen & FIELD_CONNECTION) === 0 ? NO_OPTIONS : readConnection(headers);
+    parsed.keepAlive = !close && (!http10 || keepAlive);
+    // an Upgrade field of HTTP/1.0 is ignored (RFC 9110 section 7.8)
+    parsed.upgrade = upgrade && !http10 && findHeader(headers, 'upgrade') !== undefined;
     return PARSE_DONE;
   }
 
@@ -296,9 +333,9 @@ export class RequestParser {
     if (uriEnd - uriFrom > limits.maxUriLen) return this.uriTooLong();
     const ended = uriEnd < end;
     if (ended && (uriEnd === uriFrom || partial[uriEnd] !== SP)) return this.badRequestLine();
-    if (ended && uriEnd + 1 < n && partial[uriEnd + 1] !== VERSION.charCodeAt(1)) return this.badRequestLine();
+    if (ended && uriEnd + 1 < n && partial[uriEnd + 1] !== LETTER_H) return this.badRequestLine();
     // the empty line does not count, and may have come already
-    return n - uriEnd - VERSION_LEN > limits.maxReqHdrLen + 2 ? this.headersTooLong() : PARSE_MORE;
+    return n - uriEnd - USUAL_REST.length > limits.maxReqHdrLen + 2 ? this.headersTooLong() : PARSE_MORE;
   }
 
   private keep(buf: Buffer, from: number, to: number): void {
@@ -321,9 +358,7 @@ export class RequestParser {
       const known = isToken(blank < 0 ? text : text.slice(0, blank));
       return this.fail(known ? HTTPD_501_METHOD_NOT_IMPLEMENTED : HTTPD_400_BAD_REQUEST, errorReason);
     }
-    if ((errno === HPE_INVALID_VERSION && errorReason === 'Invalid HTTP version') || errno === HPE_PAUSED_H2_UPGRADE) {
-      return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, errorReason);
-    }
+    if (errno === HPE_PAUSED_H2_UPGRADE) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, errorReason);
     return this.fail(HTTPD_400_BAD_REQUEST, errorReason);
   }
 
@@ -351,14 +386,8 @@ export class RequestParser {
   }
 }
 
-function countHeader(text: string, from: number, name: string): number {
+function countHeader(headers: string, name: string): number {
   let count = 0;
-  for (const [field] of eachHeader(text.slice(from))) if (field.toLowerCase() === name) count += 1;
+  for (const [field] of eachHeader(headers)) if (field.toLowerCase() === name) count += 1;
   return count;
-}
-
-/** RFC 9112 section 2.2: empty lines before a request are ignored. */
-function skipEmptyLines(input: Input): void {
-  const { buf } = input;
-  while (input.from < input.to && (buf[input.from] === CR || buf[input.from] === LF)) input.from += 1;
 }

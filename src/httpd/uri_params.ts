@@ -17,7 +17,7 @@ interface Template {
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Templates come from the application: this many are remembered, so that one that makes them up costs no more. */
+/** Templates come from the application. So many are remembered, in case that it makes them up as it goes. */
 const CACHE_MAX = 1_000;
 const cache = new Map<string, Template>();
 
@@ -25,10 +25,7 @@ function compiled(template: string): Template {
   const known = cache.get(template);
   if (known !== undefined) return known;
   const made = compile(template);
-  for (const oldest of cache.size < CACHE_MAX ? [] : cache.keys()) {
-    cache.delete(oldest);
-    break;
-  }
+  if (cache.size >= CACHE_MAX) cache.clear();
   cache.set(template, made);
   return made;
 }
@@ -85,7 +82,7 @@ function decoded(text: string): string {
 }
 
 function mustBeStrings(what: string, ...args: readonly unknown[]): void {
-  if (!args.every(arg => typeof arg === 'string')) invalidArg(`${what} takes strings`);
+  if (!args.every(arg => typeof arg === 'string')) invalidArg(`${what} must be given strings`);
 }
 
 /**
@@ -149,6 +146,7 @@ export function uriParams(template: string, path: string): Map<string, string> |
  *   itself is given a template only when another handler, or a request, is compared with it
  */
 export function isExactTemplate(template: string): boolean {
+  mustBeStrings('isExactTemplate', template);
   const { params, tail } = compiled(template);
   return params.length === 0 && !/[*?]$/.test(tail);
 }

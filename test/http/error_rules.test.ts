@@ -83,7 +83,7 @@ describe('405 and 404', () => {
 
   test('a path is compared with its case, without its query, and not decoded', async () => {
     const server = await serve({ 'GET /Path': ok });
-    expect((await exchange(server, request('GET /Path?x=1#y'))).status).toBe(200);
+    expect((await exchange(server, request('GET /Path?x=1'))).status).toBe(200);
     expect((await exchange(server, request('GET http://any.example/Path?x'))).status).toBe(200);
     for (const path of ['/path', '/Path/', '/%50ath', '//Path', '/Path;x', '/']) {
       expect((await exchange(server, request(`GET ${path}`))).status, path).toBe(404);
@@ -122,7 +122,7 @@ describe('405 and 404', () => {
 });
 
 describe('505', () => {
-  test.each(['GET / HTTP/2.0', 'GET / HTTP/0.9', 'GET / HTTP/1.2', 'GET / HTTP/3.0'])('%s', async line => {
+  test.each(['GET / HTTP/2.0', 'GET / HTTP/0.9', 'GET / HTTP/3.0'])('%s', async line => {
     const server = await serve({ 'GET /': ok });
     const client = await connectTo(server);
     expect((await client.send(request(line)).readResponse()).status).toBe(505);

@@ -1,4 +1,5 @@
-import { RECV_SHARE, receiveBuffer, record } from '../../src/httpd/llhttp.js';
+import { BodyDecoder } from '../../src/httpd/body_decoder.js';
+import { RECV_SHARE, receiveBuffer } from '../../src/httpd/llhttp.js';
 import { PARSE_DONE, PARSE_MORE, type ParseLimits, type RequestHead, RequestParser } from '../../src/httpd/parse.js';
 import { Input, ReceiveBuffer } from '../../src/sess/input.js';
 
@@ -21,23 +22,25 @@ export function parse(chunks: Iterable<Uint8Array | string>, limits: Partial<Par
   const receive = new ReceiveBuffer(receiveBuffer, RECV_SHARE);
   const input = new Input(receive);
   const parser = new RequestParser({ ...LIMITS, ...limits });
+  const body = new BodyDecoder({ ...LIMITS, ...limits });
   const outcome: { requests: { head: RequestHead; body: string; complete: boolean }[]; error: number | undefined } = {
     requests: [],
     error: undefined,
   };
   const step = (): boolean => {
-    if (!parser.inBody) {
+    if (!body.open) {
       const result = parser.head(input);
-      if (result === PARSE_DONE)
-        outcome.requests.push({ head: { ...parser.take() }, body: '', complete: !parser.inBody });
-      else if (result !== PARSE_MORE) outcome.error = result;
+      if (result === PARSE_DONE) {
+        const head = { ...parser.take() };
+        body.begin(head.contentLen);
+        outcome.requests.push({ head, body: '', complete: !body.open });
+      } else if (result !== PARSE_MORE) outcome.error = result;
       return result === PARSE_DONE;
     }
     const request = outcome.requests.at(-1);
-    const result = parser.body(input, bite);
-    for (let i = 0; i < record.bodyCount; i++) {
-      if (request !== undefined) request.body += input.buf.toString('latin1', record.bodyFrom[i], record.bodyTo[i]);
-    }
+    const target = Buffer.alloc(bite);
+    const result = body.decode(input, target);
+    if (request !== undefined) request.body += target.toString('latin1', 0, body.found);
     if (result === PARSE_DONE && request !== undefined) request.complete = true;
     else if (result !== PARSE_MORE) outcome.error = result;
     return result === PARSE_DONE || (result === PARSE_MORE && input.from < input.to);

@@ -1,0 +1,107 @@
+/**
+ * What RFC 9110 and RFC 9112 ask of a request's head beyond what llhttp checks. Pure.
+ *
+ * Each function takes text that llhttp has let through, and says what it means, or why it is refused.
+ */
+import { joinHeaders, trimBlanks } from './headers.js';
+import { HTTP_CONNECT, HTTP_OPTIONS } from './methods.js';
+
+const PORT_MAX = 65_535;
+/** uri-host of RFC 9110 section 7.2, and a port; an address in brackets is looked at apart. */
+const HOST =
+  /^(?:(\[[0-9A-Fa-f:.]+\])|\[v[0-9A-Fa-f]+\.[!$&-.0-;=A-Z_a-z~]+\]|(?:[!$&-.0-9;=A-Z_a-z~]|%[0-9A-Fa-f]{2})+)(?::(\d*))?$/;
+
+/** Is it a host, and perhaps a port, as a Host field or a URI's authority has it (RFC 9110 section 4.2.1: not empty)? */
+export function isAuthority(text: string): boolean {
+  const match = HOST.exec(text);
+  if (match === null) return false;
+  const [, address, port] = match;
+  if (port !== undefined && Number(port) > PORT_MAX) return false;
+  return address === undefined || URL.canParse(`http://${address}/`);
+}
+
+/** May it be the value of a Host field? An empty one is for targets without an authority (RFC 9112 section 3.2). */
+export function isHost(value: string): boolean {
+  return value === '' || isAuthority(value);
+}
+
+/**
+ * origin-form (RFC 9112 section 3.2.1). In the query stands what browsers leave as it is (WHATWG URL), though RFC 3986 asks
+ * for it to be encoded; in the path that is `[`, `]`, `^` and `|`.
+ */
+const ORIGIN_FORM = /^\/(?:[!$&-;=@-[\]^_a-z|~]|%[0-9A-Fa-f]{2})*(?:\?[!$-;=?-~]*)?$/;
+const ABSOLUTE_FORM = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/;
+const AUTHORITY_FORM = /^(.*):([1-9]\d*)$/;
+
+/** What a request target says besides the path. */
+export interface Target {
+  /** The authority, which counts instead of the Host field; undefined where the target has none. */
+  readonly authority: string | undefined;
+}
+
+const NO_AUTHORITY: Target = { authority: undefined };
+
+/** @returns undefined if `uri` is no target for a request of this method (RFC 9112 section 3.2) */
+export function readTarget(method: number, uri: string): Target | undefined {
+  if (method === HTTP_CONNECT) {
+    return AUTHORITY_FORM.test(uri) && isAuthority(uri) ? { authority: uri } : undefined;
+  }
+  if (ORIGIN_FORM.test(uri)) return NO_AUTHORITY;
+  if (uri === '*') return method === HTTP_OPTIONS ? NO_AUTHORITY : undefined;
+  const [, scheme = '', authority = '', rest = ''] = ABSOLUTE_FORM.exec(uri) ?? [];
+  // a URI of another scheme is no resource of this server (RFC 9110 section 7.4)
+  if (scheme.toLowerCase() !== 'http' || !isAuthority(authority)) return undefined;
+  return ORIGIN_FORM.test(rest.startsWith('/') ? rest : `/${rest}`) ? { authority } : undefined;
+}
+
+/** The header section with its Host field as the target has it (RFC 9112 section 3.2.2). */
+export function withHost(headers: string, authority: string): string {
+  const line = `Host: ${authority}\r\n`;
+  return /^host:/im.test(headers) ? headers.replace(/^host:.*\r?\n/im, () => line) : line + headers;
+}
+
+/** The body's length is told by the last coding: it is chunked. */
+export const CODING_CHUNKED = 0;
+/** A coding that this server does not know (RFC 9112 section 6.1). */
+export const CODING_UNKNOWN = 1;
+/** Where the body ends would be a guess, and guesses differ (RFC 9112 section 6.3). */
+export const CODING_BROKEN = 2;
+
+const CODING = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+
+/** What the Transfer-Encoding fields of a header section say. */
+export function readCodings(headers: string): number {
+  const codings = (joinHeaders(headers, 'transfer-encoding') ?? '').split(',').map(element);
+  const known = codings.every(
+    (coding, i) => CODING.test(coding) && (coding === 'chunked') === (i === codings.length - 1),
+  );
+  if (!known) return CODING_BROKEN;
+  return codings.length === 1 ? CODING_CHUNKED : CODING_UNKNOWN;
+}
+
+/** What Connection fields ask for (RFC 9110 section 7.6.1). */
+export interface ConnectionOptions {
+  readonly close: boolean;
+  readonly keepAlive: boolean;
+  readonly upgrade: boolean;
+}
+
+const KEEP_ALIVE: ConnectionOptions = { close: false, keepAlive: true, upgrade: false };
+export const NO_OPTIONS: ConnectionOptions = { close: false, keepAlive: false, upgrade: false };
+
+export function readConnection(headers: string): ConnectionOptions {
+  const value = joinHeaders(headers, 'connection');
+  if (value === undefined) return NO_OPTIONS;
+  if (value === 'keep-alive') return KEEP_ALIVE;
+  const options = value.split(',').map(element);
+  return {
+    close: options.includes('close'),
+    keepAlive: options.includes('keep-alive'),
+    upgrade: options.includes('upgrade'),
+  };
+}
+
+/** An element of a list, as it is compared. */
+function element(text: string): string {
+  return trimBlanks(text).toLowerCase();
+}
