@@ -16,6 +16,11 @@ export interface HttpdConfig {
   backlogConn: number;
   /** Sessions at a time, 1 to 1,000,000. Default 10,000, ESP-IDF 7. */
   maxOpenSockets: number;
+  /**
+   * Sessions that one address may have at a time, 0 to 1,000,000; a connection beyond gets 503. Of IPv6 a network of 64
+   * bits counts as one address. 0 sets no limit: behind a proxy all have the same address. Default 0, as ESP-IDF has it.
+   */
+  maxSessPerIp: number;
   /** URI handlers, 1 to 1,000,000. Default 1,000, ESP-IDF 8. */
   maxUriHandlers: number;
   /** Headers that a handler may add to one response, 0 to 10,000. Default 64, ESP-IDF 8. */
@@ -30,6 +35,11 @@ export interface HttpdConfig {
   lruPurgeEnable: boolean;
   /** How long a request's head may take in all, and how long `recv` and an unfinished WebSocket frame wait for more. Default 5. */
   recvWaitTimeout: number;
+  /**
+   * Bytes per second that a body has to arrive with while a handler waits for it, on average, beyond the first
+   * `recvWaitTimeout`; a slower one gets 408. 0 sets no limit, as ESP-IDF has it. Default 240.
+   */
+  minBodyRate: number;
   /**
    * How long a send may make no progress before the session ends. Default 60, ESP-IDF 5. The system shows progress in
    * steps of up to some megabytes, so this is a floor on the speed of a reader too.
@@ -104,6 +114,7 @@ export function httpdDefaultConfig(): HttpdConfig {
     host: undefined,
     backlogConn: 511,
     maxOpenSockets: 10_000,
+    maxSessPerIp: 0,
     maxUriHandlers: 1_000,
     maxRespHeaders: 64,
     maxReqHdrLen: 16_384,
@@ -111,6 +122,7 @@ export function httpdDefaultConfig(): HttpdConfig {
     maxReqBodyLen: 16 * 1024 * 1024,
     lruPurgeEnable: false,
     recvWaitTimeout: 5,
+    minBodyRate: 240,
     sendWaitTimeout: 60,
     idleTimeout: 60,
     handlerTimeout: 120,
@@ -141,7 +153,7 @@ export function httpdDefaultConfig(): HttpdConfig {
 /**
  * The limits of a device: the values of `HTTPD_DEFAULT_CONFIG()` and of ESP-IDF's Kconfig defaults.
  *
- * Limits that ESP-IDF does not have (`idleTimeout`, `handlerTimeout`) are off.
+ * Limits that ESP-IDF does not have (`idleTimeout`, `handlerTimeout`, `minBodyRate`) are off.
  */
 export function httpdEsp32Config(): HttpdConfig {
   return {
@@ -153,6 +165,7 @@ export function httpdEsp32Config(): HttpdConfig {
     maxReqHdrLen: 1_024,
     maxUriLen: 512,
     sendWaitTimeout: 5,
+    minBodyRate: 0,
     idleTimeout: 0,
     handlerTimeout: 0,
     maxWorkQueue: 6,
@@ -190,6 +203,7 @@ const CHECKS: { readonly [Name in keyof HttpdConfig]: Check } = {
   host,
   backlogConn: int(1, 65_535),
   maxOpenSockets: int(1, 1_000_000),
+  maxSessPerIp: int(0, 1_000_000),
   maxUriHandlers: int(1, 1_000_000),
   maxRespHeaders: int(0, 10_000),
   maxReqHdrLen: int(64, 65_536),
@@ -197,6 +211,7 @@ const CHECKS: { readonly [Name in keyof HttpdConfig]: Check } = {
   maxReqBodyLen: int(0, Number.MAX_SAFE_INTEGER),
   lruPurgeEnable: bool,
   recvWaitTimeout: seconds(0.001),
+  minBodyRate: int(0, Number.MAX_SAFE_INTEGER),
   sendWaitTimeout: seconds(0.001),
   idleTimeout: seconds(0),
   handlerTimeout: seconds(0),

@@ -23,7 +23,10 @@ export {
   EspError,
   espErrToName,
 } from './err.js';
+export type { SendFileOptions } from './files/send_options.js';
 export type { ErrHandler, HttpdPendingFn, HttpdRecvFn, HttpdSendFn, TransferCompleteCb } from './httpd/callbacks.js';
+export type { CookieOptions } from './httpd/cookie.js';
+export type { EventStream, EventStreamOptions, ServerSentEvent } from './httpd/event_stream.js';
 export {
   HTTP_SERVER_EVENT_DISCONNECTED,
   HTTP_SERVER_EVENT_ERROR,
@@ -98,6 +101,7 @@ export type { Body } from './httpd/resp.js';
 export type { HttpdUri, UriHandler } from './httpd/route.js';
 export type { HttpdServer } from './httpd/server.js';
 export { httpdStart } from './httpd/start.js';
+export type { HttpdStats, TimeoutKind } from './httpd/stats.js';
 export {
   HTTPD_200,
   HTTPD_204,
@@ -111,6 +115,7 @@ export {
   HTTPD_TYPE_TEXT,
 } from './httpd/status.js';
 export { type UriMatchFn, uriMatchWildcard } from './httpd/uri.js';
+export { uriMatchParams } from './httpd/uri_params.js';
 export type { WorkFn } from './httpd/work_queue.js';
 export {
   HTTPD_WS_CLIENT_HTTP,
@@ -129,3 +134,10 @@ export type { WsCloseInfo, WsDeflateOptions, WsOptions, WsOriginCheck } from './
 export { espLog, type TagLog } from './log.js';
 export { HTTPD_SOCK_ERR_FAIL, HTTPD_SOCK_ERR_INVALID, HTTPD_SOCK_ERR_TIMEOUT } from './sess/overrides.js';
 export type { FreeCtxFn } from './sess/protocol.js';
+export { type BasicAuthOptions, basicAuth, basicAuthUser } from './web/basic_auth.js';
+export { type CorsOptions, cors } from './web/cors.js';
+export { formParts, readForm } from './web/form.js';
+export type { FormOptions } from './web/form_options.js';
+export type { FormPart } from './web/form_reader.js';
+export { metricsUriHandler } from './web/metrics.js';
+export { type StaticOptions, staticUriHandler } from './web/static_files.js';

@@ -30,6 +30,8 @@ const INTEGERS: readonly (readonly [name: Name, min: number, max: number, byDefa
   ['keepAliveIdle', 0, 32_767, 0, 0],
   ['keepAliveInterval', 0, 32_767, 0, 0],
   ['keepAliveCount', 0, 127, 0, 0],
+  ['maxSessPerIp', 0, 1_000_000, 0, 0],
+  ['minBodyRate', 0, MAX, 240, 0],
   ['maxWorkQueue', 1, 1_000_000, 1_024, 6],
   ['maxTxPending', 1_024, MAX, 16_777_216, 16_777_216],
   ['maxWsPending', 1_024, MAX, 268_435_456, 268_435_456],

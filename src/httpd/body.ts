@@ -17,6 +17,16 @@ import { PARSE_DONE, PARSE_MORE, type ParseLimits } from './parse.js';
 /** So much of a body that a handler has left is read and dropped; with more the connection is closed. */
 const PURGE_MAX = 64 * 1024;
 
+/** Of how long a handler waits for each piece, a body that is slow may take so many before its rate counts. */
+const GRACE = 2;
+
+export interface BodyLimits extends ParseLimits {
+  /** In ms; how long a handler waits for the next bytes. */
+  readonly recvWaitMs: number;
+  /** Bytes per second; 0 sets no limit. */
+  readonly minBodyRate: number;
+}
+
 export class BodyReader {
   /** What was found wrong with the body: what the client gets if the handler fails because of it. */
   fault: HttpdErrCode | undefined;
@@ -26,11 +36,15 @@ export class BodyReader {
   private contentLen = 0;
   private received = 0;
   private dropped = 0;
+  /** How long its handler may yet wait for bytes of it, in ms: used up by waiting, and earned by what arrives. */
+  private credit = 0;
+  private waitsSince = 0;
+  private tooSlow = false;
   private waiter: { buf: Uint8Array; resolve: (n: number) => void; reject: (error: Error) => void } | undefined;
 
   /** @param onData is called when the handler gets bytes */
   constructor(
-    limits: ParseLimits,
+    private readonly limits: BodyLimits,
     private readonly onData: (len: number) => void,
   ) {
     this.decoder = new BodyDecoder(limits);
@@ -42,6 +56,8 @@ export class BodyReader {
     this.contentLen = contentLen ?? 0;
     this.awaitsContinue = awaitsContinue;
     this.received = this.dropped = 0;
+    this.credit = this.limits.recvWaitMs * GRACE;
+    this.tooSlow = false;
     this.fault = undefined;
   }
 
@@ -67,8 +83,8 @@ export class BodyReader {
     if (this.waiter !== undefined)
       throw new EspError(ESP_ERR_INVALID_STATE, 'another recv waits for this body: await it');
     // a timeout is no end: the rest may still come
-    if (this.fault === HTTPD_408_REQ_TIMEOUT) this.fault = undefined;
-    if (this.fault !== undefined) throw this.error(this.fault);
+    if (this.fault === HTTPD_408_REQ_TIMEOUT && !this.tooSlow) this.fault = undefined;
+    if (this.fault !== undefined) throw this.tooSlow ? this.timeoutError() : this.error(this.fault);
     const promise = new Promise<number>((resolve, reject) => {
       this.waiter = { buf, resolve, reject };
     });
@@ -77,8 +93,24 @@ export class BodyReader {
     return promise;
   }
 
+  /** The handler begins to wait. @returns for how long it may, in ms */
+  patience(now: number): number {
+    const { recvWaitMs, minBodyRate } = this.limits;
+    this.waitsSince = now;
+    return minBodyRate === 0 ? recvWaitMs : Math.min(recvWaitMs, this.credit);
+  }
+
+  /** It has got `n` bytes, or none in time. */
+  private account(now: number, n: number): void {
+    const { recvWaitMs, minBodyRate } = this.limits;
+    if (minBodyRate === 0) return;
+    const earned = (n * 1000) / minBodyRate;
+    this.credit = Math.min(this.credit - (now - this.waitsSince) + earned, recvWaitMs * GRACE);
+    this.tooSlow = this.credit <= 0;
+  }
+
   /** Moves what the window of `input` has to the handler that waits. */
-  feed(input: Input): void {
+  feed(input: Input, now: number): void {
     while (this.waiter !== undefined && input.from < input.to) {
       const { buf, resolve } = this.waiter;
       const result = this.decoder.decode(input, buf);
@@ -86,6 +118,7 @@ export class BodyReader {
       const n = this.decoder.found;
       if (n === 0 && result === PARSE_MORE) continue;
       this.received += n;
+      this.account(now, n);
       this.waiter = undefined;
       this.onData(n);
       resolve(n);
@@ -108,16 +141,23 @@ export class BodyReader {
   }
 
   /** Nothing has come in time. */
-  timeOut(): void {
-    this.fail(
-      HTTPD_408_REQ_TIMEOUT,
-      new EspError(ESP_ERR_TIMEOUT, 'no more of the body arrived within recvWaitTimeout'),
+  timeOut(now: number): void {
+    this.account(now, 0);
+    this.fail(HTTPD_408_REQ_TIMEOUT, this.timeoutError());
+  }
+
+  private timeoutError(): EspError {
+    return new EspError(
+      ESP_ERR_TIMEOUT,
+      this.tooSlow
+        ? `the body arrives more slowly than ${this.limits.minBodyRate} bytes per second (minBodyRate)`
+        : 'no more of the body arrived within recvWaitTimeout',
     );
   }
 
   /** Nothing will come any more. */
   abort(why: string): void {
-    this.fail(undefined, new EspError(ESP_FAIL, why));
+    this.fail(this.fault, new EspError(ESP_FAIL, why));
   }
 
   private fail(fault: HttpdErrCode | undefined, error: EspError): void {

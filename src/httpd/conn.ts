@@ -18,6 +18,7 @@ import { HttpdReq } from './req.js';
 import type { HandlerResult, LiveStream, ReqOwner } from './req_owner.js';
 import { Response, type ResponseHost } from './resp.js';
 import { routeRequest } from './router.js';
+import { UNTIMED } from './stats.js';
 
 /** What comes next when the handler has ended, and there is no response yet. */
 interface NextStep {
@@ -41,6 +42,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private nextStep: NextStep | undefined;
   private stream: LiveStream | undefined;
   private streamKeepAliveMs = 0;
+  /** When the request's head had come, if the clock was looked at. */
+  private began = UNTIMED;
 
   constructor(
     readonly sess: Sess,
@@ -48,7 +51,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   ) {
     this.parser = new RequestParser(core.limits);
     this.resp = new Response(this);
-    this.body = new BodyReader(core.limits, len => core.events.emitData('data', sess.fd, len));
+    this.body = new BodyReader(core.bodyLimits, len => core.events.emitData('data', sess.fd, len));
     sess.setDeadline(core.idleMs);
   }
 
@@ -58,6 +61,12 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   get busy(): boolean {
     return this.state === 'handling';
+  }
+
+  /** What it does, for statistics; an upgraded one is no HTTP connection any more. */
+  get phase(): Exclude<HttpState, 'upgraded' | 'closed'> {
+    const { state } = this;
+    return state === 'upgraded' || state === 'closed' ? 'idle' : state;
   }
 
   get request(): HttpdReq | undefined {
@@ -77,6 +86,9 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   onHeadersSent(): void {
+    const { responses } = this.core.stats;
+    const { statusClass } = this.resp;
+    responses[statusClass] = (responses[statusClass] as number) + 1;
     this.core.events.emit('headersSent', this.sess.fd);
     // from now on the client is not kept waiting for a first byte
     if (!this.body.waiting) this.sess.setDeadline(0);
@@ -114,7 +126,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
           break;
         case 'handling':
           if (!this.body.waiting) return;
-          this.body.feed(input);
+          this.body.feed(input, this.sess.now);
           if (!this.body.waiting) this.waitForHandler();
           break;
         case 'purging':
@@ -136,17 +148,25 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   onDeadline(): void {
+    const { timeouts } = this.core.stats;
     if (this.state === 'head') {
+      timeouts.head += 1;
       this.refuse(HTTPD_408_REQ_TIMEOUT, 'the head of the request did not arrive within recvWaitTimeout');
+    } else if (this.state === 'idle') {
+      timeouts.idle += 1;
+      this.close('idle for idleTimeout');
     } else if (this.state !== 'handling') {
-      this.close(this.state === 'idle' ? 'idle for idleTimeout' : 'the body did not arrive within recvWaitTimeout');
+      timeouts.body += 1;
+      this.close('the body did not arrive within recvWaitTimeout');
     } else if (this.body.waiting) {
-      this.body.timeOut();
+      timeouts.body += 1;
+      this.body.timeOut(this.sess.now);
       this.waitForHandler();
     } else if (this.stream !== undefined) {
       this.sess.setDeadline(this.streamKeepAliveMs);
       this.stream.keepAlive();
     } else if (this.current !== undefined && !this.resp.begun) {
+      timeouts.handler += 1;
       this.core.story.failure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
       this.mustClose = true;
       this.resp.discard();
@@ -158,7 +178,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.state = 'closed';
     this.nextStep = undefined;
     this.parser.free();
-    this.endStream();
+    // nobody else completes the request of a stream
+    if (this.endStream()) this.abandon();
     this.body.abort(`the session ended: ${reason}`);
   }
 
@@ -168,7 +189,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     const promise = this.body.recv(buf);
     if (this.body.awaitsContinue && !this.resp.begun) this.resp.sendContinue();
     this.body.awaitsContinue = false;
-    this.sess.setDeadline(this.core.recvWaitMs);
+    this.sess.setDeadline(this.body.patience(this.sess.now));
     this.sess.pump();
     return promise;
   }
@@ -183,6 +204,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   beginAsync(req: HttpdReq): HttpdReq {
     if (!this.body.waiting) this.waitForHandler();
+    this.takesLong();
     this.async = true;
     return this.replaceRequest(req);
   }
@@ -212,6 +234,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       return this.threw(req, thrown);
     }
     if (!isThenable(result)) return this.returned(req, result);
+    this.takesLong();
     if (!this.body.waiting) this.waitForHandler();
     const { sess } = this;
     result.then(
@@ -271,10 +294,12 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     return this.mustClose;
   }
 
-  private endStream(): void {
+  /** @returns whether there was one */
+  private endStream(): boolean {
     const { stream } = this;
     this.stream = undefined;
     stream?.onEnded();
+    return stream !== undefined;
   }
 
   private step(event: HttpEvent): void {
@@ -289,6 +314,11 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private becomeIdle(): void {
     this.step('done');
     this.sess.setDeadline(this.core.idleMs);
+  }
+
+  /** The handler ends in another turn of the loop: it is worth a look at the clock. */
+  private takesLong(): void {
+    if (this.began === UNTIMED) this.began = this.core.stats.now();
   }
 
   /** The handler's turn: how long it may take. */
@@ -310,6 +340,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   private dispatch(head: RequestHead): void {
     const { core } = this;
+    core.stats.requests += 1;
     this.begin(head);
     core.events.emit('header', this.sess.fd);
     core.story.head(head);
@@ -318,6 +349,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   private begin(head: RequestHead): HttpdReq {
     this.step('dispatch');
+    this.began = this.core.stats.begin();
     this.head = head;
     this.mustClose = this.inError = this.async = false;
     const awaitsContinue = head.hasBody && !head.http10 && listHas(findHeader(head.headers, 'expect'), '100-continue');
@@ -331,6 +363,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   /** The request can't be read: answers, and closes whatever the error's handler says. */
   private refuse(code: HttpdErrCode, reason: string): void {
+    this.core.stats.malformed += 1;
     this.core.story.refusal(code, reason);
     const req = this.begin(NO_HEAD);
     this.mustClose = true;
@@ -374,6 +407,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       return this.answerError(this.replaceRequest(current), code);
     }
     this.current = undefined;
+    this.core.stats.end(this.began);
     this.endStream();
     if (!resp.complete) {
       this.core.story.failure(req, 'it ended before its response did', 'error');

@@ -12,6 +12,7 @@ import type { PortSocket, SocketHandler } from '../port/port.js';
 import { releaseCtx } from '../sess/ctx.js';
 import { type Clock, Deadlines } from '../sess/deadlines.js';
 import { ReceiveBuffer } from '../sess/input.js';
+import { PeerTable } from '../sess/peers.js';
 import type { Protocol, SessHost } from '../sess/protocol.js';
 import { Sess } from '../sess/sess.js';
 import { SessTable } from '../sess/table.js';
@@ -19,6 +20,7 @@ import { TurnBudget } from '../sess/turn_budget.js';
 import { Outbox } from '../sess/tx.js';
 import { isThenable, watch } from '../thenable.js';
 import { BeforeHooks } from './before.js';
+import type { BodyLimits } from './body.js';
 import type { ErrHandler } from './callbacks.js';
 import { HttpConn } from './conn.js';
 import { EventHub } from './events.js';
@@ -27,7 +29,9 @@ import { LogStory } from './log_story.js';
 import type { ParseLimits } from './parse.js';
 import type { Route } from './route.js';
 import type { HttpdServer } from './server.js';
-import { UriTable } from './uri.js';
+import { Stats } from './stats.js';
+import { type UriMatchFn, UriTable } from './uri.js';
+import { isExactTemplate, uriMatchParams } from './uri_params.js';
 
 /** The number of the listening socket, which sessions' numbers follow. */
 const LISTEN_FD = 3;
@@ -42,10 +46,9 @@ const TX_HIGH_WATER = 64 * 1024;
 const receive = new ReceiveBuffer(receiveBuffer, RECV_SHARE);
 
 const FULL_PAGE = '<p>The server has no free connection. Try again soon.</p>';
-const FULL = Buffer.from(
+const FULL_HEAD =
   `HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html\r\nContent-Length: ${FULL_PAGE.length}\r\n` +
-    `Retry-After: 5\r\nConnection: close\r\n\r\n${FULL_PAGE}`,
-);
+  'Retry-After: 5\r\nConnection: close\r\n';
 
 export class HttpdCore implements SessHost {
   readonly logs: HttpdLogs;
@@ -56,6 +59,8 @@ export class HttpdCore implements SessHost {
   readonly errHandlers: (ErrHandler | undefined)[] = [];
   readonly sessions = new SessTable(LISTEN_FD + 1);
   readonly contexts = new Contexts();
+  readonly stats = new Stats();
+  readonly startedAt: number;
   readonly budget = new TurnBudget<Sess>(sess => sess.goOn());
   readonly outbox: Outbox;
   readonly deadlines: Deadlines;
@@ -66,6 +71,7 @@ export class HttpdCore implements SessHost {
   readonly sendWaitMs: number;
   readonly idleMs: number;
   readonly handlerMs: number;
+  readonly bodyLimits: BodyLimits;
   readonly lingerMs: number;
   readonly txHighWater: number;
   readonly maxTxPending: number;
@@ -74,6 +80,7 @@ export class HttpdCore implements SessHost {
   /** Is called when the last session has ended. */
   onEmpty: (() => void) | undefined;
   private refusals = 0;
+  private readonly perPeer: PeerTable | undefined;
   private dateSecond = 0;
   private dateText = '';
   private dateStale = true;
@@ -84,18 +91,22 @@ export class HttpdCore implements SessHost {
     readonly server: HttpdServer,
   ) {
     const ms = (seconds: number) => seconds * 1000;
+    this.startedAt = clock.now();
     this.logs = httpdLogs(config.logger);
     this.story = new LogStory(this.logs, () => this.sessions.maxFd);
     this.events = new EventHub(thrown => {
       this.logs.httpd.error(`esp_http_server_dispatch_event: a listener failed: ${describeThrown(thrown)}`);
     });
-    this.uris = new UriTable(config.maxUriHandlers, config.uriMatchFn);
+    this.uris = new UriTable(config.maxUriHandlers, config.uriMatchFn, exactTemplates(config.uriMatchFn));
     this.messageMemory = new MessageMemory(config.maxWsPending);
-    this.limits = config;
+    const { maxUriLen, maxReqHdrLen, maxReqBodyLen, lenientLineEndings } = config;
+    this.limits = { maxUriLen, maxReqHdrLen, maxReqBodyLen, lenientLineEndings };
     this.recvWaitMs = ms(config.recvWaitTimeout);
     this.sendWaitMs = ms(config.sendWaitTimeout);
     this.idleMs = ms(config.idleTimeout);
     this.handlerMs = ms(config.handlerTimeout);
+    this.bodyLimits = { ...this.limits, recvWaitMs: this.recvWaitMs, minBodyRate: config.minBodyRate };
+    this.perPeer = config.maxSessPerIp === 0 ? undefined : new PeerTable(config.maxSessPerIp);
     this.lingerMs = config.enableSoLinger ? ms(config.lingerTimeout) : LINGER_MS;
     this.maxTxPending = config.maxTxPending;
     this.txHighWater = Math.min(TX_HIGH_WATER, config.maxTxPending / 2);
@@ -103,6 +114,7 @@ export class HttpdCore implements SessHost {
     this.outbox = new Outbox(() => {
       this.dateStale = true;
       this.budget.reset();
+      this.stats.turn();
       this.story.wait();
     });
     const timeouts = [this.recvWaitMs, this.sendWaitMs, this.idleMs, this.handlerMs, this.lingerMs];
@@ -131,8 +143,18 @@ export class HttpdCore implements SessHost {
       sock.reset();
       return undefined;
     }
-    if (this.sessions.size - this.refusals >= this.config.maxOpenSockets && !this.purgeOne()) return this.refuse(sock);
+    const { maxOpenSockets, maxSessPerIp } = this.config;
+    if (this.perPeer?.isFull(sock.remoteAddress)) {
+      this.stats.refusedPeer += 1;
+      return this.refuse(sock, `${escapeForLog(sock.remoteAddress)} has ${maxSessPerIp} sessions (maxSessPerIp)`);
+    }
+    if (this.sessions.size - this.refusals >= maxOpenSockets && !this.purgeOne()) {
+      this.stats.refusedFull += 1;
+      return this.refuse(sock, `all ${maxOpenSockets} sockets are taken (maxOpenSockets)`);
+    }
     const sess = this.open(sock, session => new HttpConn(session, this));
+    this.stats.opened += 1;
+    this.perPeer?.add(sess.fd, sock.remoteAddress);
     if (log.debugOn) {
       log.debug(`httpd_accept_conn: newfd = ${sess.fd}`);
       sessLog.debug(`httpd_sess_new: fd = ${sess.fd}`);
@@ -141,6 +163,7 @@ export class HttpdCore implements SessHost {
     if (openFn !== undefined) {
       const failure = this.tryOpenFn(openFn, sess.fd);
       if (failure !== undefined) {
+        this.stats.refusedByApp += 1;
         sessLog.warn(`httpd_sess_new: open_fn failed for fd = ${sess.fd}: ${failure}`);
         sess.end('openFn refused it');
         return undefined;
@@ -177,6 +200,7 @@ export class HttpdCore implements SessHost {
   onEnded(sess: Sess, reason: string): void {
     const { sess: log } = this.logs;
     this.sessions.remove(sess);
+    this.perPeer?.remove(sess.fd);
     if (sess.protocol instanceof Refusal) this.refusals -= 1;
     if (log.debugOn) {
       log.debug(`httpd_sess_delete: fd = ${sess.fd}`);
@@ -246,9 +270,12 @@ export class HttpdCore implements SessHost {
     if (!this.config.lruPurgeEnable) return false;
     const victim = this.sessions.purgeCandidate();
     if (victim === undefined) return false;
-    const { protocol, fd } = victim;
+    const { protocol, fd, sock, heardAt } = victim;
+    this.stats.purged += 1;
     this.logs.sess.info(
-      `httpd_sess_close_lru: Closing session with fd ${fd}: least recently used of ${this.sessions.size}`,
+      `httpd_sess_close_lru: Closing session with fd ${fd}: least recently used of ${this.sessions.size}, ` +
+        `${protocol.isWebsocket ? 'WebSocket' : 'HTTP'} with ${escapeForLog(sock.remoteAddress)}, ` +
+        `idle for ${Math.max(0, Math.round((this.clock.now() - heardAt) / 1000))} s`,
     );
     if (protocol instanceof WsConn) protocol.leave('purged');
     // what is queued just now is at most a Close frame: it goes out before the socket is released
@@ -257,16 +284,15 @@ export class HttpdCore implements SessHost {
     return true;
   }
 
-  private refuse(sock: PortSocket): SocketHandler | undefined {
-    const { httpd: log } = this.logs;
-    log.warn(`httpd_accept_conn: all ${this.config.maxOpenSockets} sockets are taken (maxOpenSockets)`);
+  private refuse(sock: PortSocket, why: string): SocketHandler | undefined {
+    this.logs.httpd.warn(`httpd_accept_conn: ${why}`);
     if (this.refusals >= REFUSALS_MAX) {
       sock.reset();
       return undefined;
     }
     this.refusals += 1;
     const sess = this.open(sock, () => new Refusal());
-    sess.tx.write(FULL);
+    sess.tx.write(Buffer.from(`${FULL_HEAD}${this.dateLine()}\r\n${FULL_PAGE}`));
     sess.finish('no free socket');
     return sess;
   }
@@ -284,6 +310,10 @@ export class HttpdCore implements SessHost {
       return describeThrown(thrown);
     }
   }
+}
+
+function exactTemplates(matchFn: UriMatchFn | undefined): ((template: string) => boolean) | undefined {
+  return matchFn === uriMatchParams ? isExactTemplate : undefined;
 }
 
 /** Stands for a protocol in a session that only says that there is no room. */

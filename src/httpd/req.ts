@@ -2,10 +2,20 @@
  * A request as its handler sees it, after `httpd_req_t` and the `httpd_req_…`, `httpd_resp_…` and `httpd_ws_…` functions
  * that take one.
  */
-import { ESP_ERR_HTTPD_INVALID_REQ, ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import {
+  ESP_ERR_HTTPD_INVALID_REQ,
+  ESP_ERR_INVALID_ARG,
+  ESP_ERR_INVALID_STATE,
+  ESP_ERR_NOT_FOUND,
+  EspError,
+  invalidArg,
+} from '../err.js';
+import { sendFile } from '../files/send_file.js';
+import type { SendFileOptions } from '../files/send_options.js';
 import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
 import type { FreeCtxFn } from '../sess/protocol.js';
 import { harmless, rejected } from '../thenable.js';
+import { type CookieOptions, setCookie } from './cookie.js';
 import { EventStream, type EventStreamOptions } from './event_stream.js';
 import {
   errorText,
@@ -178,6 +188,40 @@ export class HttpdReq extends ReqHead {
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  /**
+   * Answers with a file: type by its extension, `ETag`, conditional and range requests, variants that were compressed
+   * beforehand (RFC 9110 sections 8 and 12 to 14). Not of ESP-IDF. For a folder of files see `staticUriHandler`.
+   *
+   * @param path of the file. It must not be made from a request without checks
+   * @returns resolves when the bytes are handed over
+   * @throws EspError ESP_ERR_NOT_FOUND if there is no regular file at this path (the client gets a 404 if the handler
+   *   lets it through), ESP_ERR_INVALID_ARG, ESP_FAIL if it can't be read or becomes shorter meanwhile, and as `respSend`
+   *   does; all by rejection
+   */
+  respSendFile(path: string, options?: SendFileOptions): Promise<void> {
+    return harmless(this.sendFile(path, options));
+  }
+
+  private async sendFile(path: string, options: SendFileOptions | undefined): Promise<void> {
+    this.live('respSendFile');
+    try {
+      await sendFile(this, path, options);
+    } catch (error) {
+      if (error instanceof EspError && error.code === ESP_ERR_NOT_FOUND) this.faultBody(HTTPD_404_NOT_FOUND);
+      throw error;
+    }
+  }
+
+  /**
+   * Adds a `Set-Cookie` header to the response (RFC 6265 section 4.1). Not of ESP-IDF.
+   *
+   * @param value text without blanks, commas, semicolons and the like: `encodeURIComponent` makes it so
+   * @throws EspError as `respSetHdr` does, and ESP_ERR_INVALID_ARG for attributes that browsers would ignore or refuse
+   */
+  respSetCookie(name: string, value: string, options?: CookieOptions): void {
+    this.live('respSetCookie').resp.setHeader('Set-Cookie', setCookie(name, value, options));
   }
 
   /**

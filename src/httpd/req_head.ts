@@ -2,9 +2,10 @@
  * What a request says before its body, as its handler asks for it.
  */
 import { invalidArg } from '../err.js';
-import { cookieValue, findHeader, queryOf } from './headers.js';
+import { cookieValue, findHeader, pathOf, queryOf } from './headers.js';
 import type { ReqInit } from './req_owner.js';
 import type { HttpdServer } from './server.js';
+import { uriParam } from './uri_params.js';
 
 export class ReqHead {
   /** The server. */
@@ -62,6 +63,15 @@ export class ReqHead {
   /** The query, without its question mark, not decoded; undefined without one (`httpd_req_get_url_query_str`). */
   getUrlQueryStr(): string | undefined {
     return queryOf(this.uri) || undefined;
+  }
+
+  /**
+   * What stands in the path where the template of the URI handler has `:name`, percent-decoded; undefined if the
+   * template has no such name. Needs `config.uriMatchFn: uriMatchParams`.
+   */
+  getUriParam(name: string): string | undefined {
+    if (typeof name !== 'string') invalidArg('the name of a parameter must be a string');
+    return uriParam(this.uriTemplate, pathOf(this.uri), name);
   }
 
   /** The value of a cookie (`httpd_req_get_cookie_val`). Unlike in ESP-IDF the name's case counts (RFC 6265). */

@@ -84,6 +84,11 @@ export class Response {
     return this.phase !== NONE;
   }
 
+  /** The first digit of the status. */
+  get statusClass(): number {
+    return this.status.charCodeAt(0) - 0x30;
+  }
+
   /** Is there nothing more to send? What the application framed itself counts as complete. */
   get complete(): boolean {
     return this.phase >= RAW;
@@ -251,6 +256,7 @@ export class Response {
     const text = `HTTP/1.1 101 Switching Protocols\r\n${lines}${this.headers}\r\n`;
     writeParts(this.host.sess.tx, text, '', 0);
     this.phase = COMPLETE;
+    this.status = '101';
     this.host.onHeadersSent();
   }
 

@@ -63,12 +63,18 @@ export class RouteWs implements WsHost<HttpdReq> {
   }
 
   onFrame(sess: Sess, firstByte: number, len: number): void {
+    this.core.stats.framesReceived += 1;
     this.core.events.emitData('data', sess.fd, len);
     this.core.story.frame(sess.fd, firstByte, len);
   }
 
   onSentData(sess: Sess, len: number): void {
+    this.core.stats.framesSent += 1;
     this.core.events.emitData('sentData', sess.fd, len);
+  }
+
+  onTimeout(): void {
+    this.core.stats.timeouts.websocket += 1;
   }
 
   onClosed(info: WsCloseInfo): void {

@@ -14,6 +14,8 @@ import { isMethod } from './methods.js';
 import { checkUri, type HttpdUri, type UriHandler } from './route.js';
 import { checkFunction, ServerSess } from './server_sess.js';
 import { shutDown } from './shut_down.js';
+import type { HttpdStats } from './stats.js';
+import { takeStats } from './take_stats.js';
 import { type WorkFn, WorkQueue } from './work_queue.js';
 
 /** The longest time, in ms, that a timer of Node.js can wait. */
@@ -172,6 +174,11 @@ export class HttpdServer extends ServerSess {
   /** `config.globalTransportCtx` (`httpd_get_global_transport_ctx`). */
   getGlobalTransportCtx(): unknown {
     return this.core.config.globalTransportCtx;
+  }
+
+  /** What the server has counted, and what its sessions do now. Costs a look at each session. Not of ESP-IDF. */
+  getStats(): HttpdStats {
+    return takeStats(this.core, this.works.length);
   }
 
   /** The last event's number (`httpd_get_server_state`), `HTTP_SERVER_EVENT_…`. */

@@ -63,10 +63,12 @@ export class UriTable<T extends UriKey> {
   /**
    * @param max how many handlers it holds
    * @param matchFn decides what fits a template; without one they must be equal
+   * @param isExact does a template of `matchFn` fit nothing but itself? By default as far as we know
    */
   constructor(
     private readonly max: number,
     private readonly matchFn: UriMatchFn | undefined,
+    private readonly isExact = (template: string) => fitsOnlyItself(template, matchFn),
   ) {}
 
   get size(): number {
@@ -80,6 +82,8 @@ export class UriTable<T extends UriKey> {
    */
   register(handler: T): number {
     const { uri, method } = handler;
+    // throws if it is no template
+    this.isExact(uri);
     const twin = this.candidates(uri).find(
       ({ handler: other }) => other.method === method || other.method === HTTP_ANY,
     );
@@ -175,12 +179,10 @@ export class UriTable<T extends UriKey> {
     else if (same === undefined) this.exact.set(uri, [entry]);
     else same.push(entry);
   }
+}
 
-  /** Does a template fit nothing but itself? Only with the matchers whose rules we know. */
-  private isExact(uri: string): boolean {
-    if (this.matchFn === undefined) return true;
-    return this.matchFn === uriMatchWildcard && !/[*?]$/.test(uri);
-  }
+function fitsOnlyItself(template: string, matchFn: UriMatchFn | undefined): boolean {
+  return matchFn === undefined || (matchFn === uriMatchWildcard && !/[*?]$/.test(template));
 }
 
 function serves(handler: UriKey, method: number): boolean {

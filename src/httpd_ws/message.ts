@@ -17,7 +17,8 @@ const INFLATER_COST = 44 * 1024;
 
 /** What incomplete messages of all connections may cost together. */
 export class MessageMemory {
-  private used = 0;
+  /** In bytes. */
+  used = 0;
 
   /** @param max in bytes */
   constructor(private readonly max: number) {}

@@ -383,6 +383,7 @@ export class WsConn implements Protocol {
     } else if (inbox?.waiting) {
       inbox.settle(new EspError(ESP_ERR_TIMEOUT, 'the rest of the frame did not arrive within recvWaitTimeout'));
     } else {
+      this.host.onTimeout();
       this.fail(FAIL.TOO_SLOW);
     }
   }
@@ -397,6 +398,7 @@ export class WsConn implements Protocol {
     const due = keepalive.look(now, sess.heldBack ? now : sess.heardAt, this.inMessage);
     if (typeof due !== 'number') {
       this.host.log.info(`httpd_ws_close: fd = ${sess.fd}, code = ${due.close}: ${due.why}`);
+      this.host.onTimeout();
       this.close(due.close);
     } else if (this.peerClose !== undefined) {
       // who has said goodbye answers no Ping
@@ -405,8 +407,9 @@ export class WsConn implements Protocol {
       keepalive.pinged(now);
     } else if (due === PEER_DEAD) {
       // a reader that is slow has not got the Ping yet: sendWaitTimeout sees to that
-      if (sess.tx.stuck) keepalive.pinged(now);
-      else sess.end('the peer did not answer a Ping within wsPongTimeout', 'reset');
+      if (sess.tx.stuck) return keepalive.pinged(now);
+      this.host.onTimeout();
+      sess.end('the peer did not answer a Ping within wsPongTimeout', 'reset');
     }
   }
 

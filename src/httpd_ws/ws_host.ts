@@ -24,6 +24,8 @@ export interface WsHost<Req extends CtxHolder = CtxHolder> {
   onFrame(sess: Sess, firstByte: number, len: number): void;
   /** The application has sent a payload of this length. */
   onSentData(sess: Sess, len: number): void;
+  /** The peer has taken too long with something, and is given up. */
+  onTimeout(): void;
   /** The WebSocket is over. */
   onClosed(info: WsCloseInfo): void;
 }

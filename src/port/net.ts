@@ -18,6 +18,8 @@ const SEND_MAX = 64 * 1024;
 
 /** Up to this length a Latin-1 string, which node:net copies on its stack, is cheaper than another Buffer. */
 const STRING_MAX = 2048;
+/** What is being sent, as long as libuv has not kept it: memory of its own for each send costs more than the send. */
+let scratch = Buffer.allocUnsafeSlow(SEND_MAX);
 /** What a read takes at most. */
 const READ_SIZE = 64 * 1024;
 /** All sockets receive into this, one after the other. */
@@ -78,15 +80,15 @@ class NetSocket implements PortSocket {
     while (end < to && !this.blocked) {
       const start = end;
       end = Math.min(to, start + SEND_MAX);
-      // libuv keeps a reference to what the kernel does not take at once, and these bytes are only borrowed
+      // libuv keeps a reference to what the kernel does not take at once, and only then: these bytes are borrowed
       if (end - start <= STRING_MAX) {
         this.sock.write(buf.toString('latin1', start, end), 'latin1');
       } else {
-        const copy = Buffer.allocUnsafeSlow(end - start);
-        buf.copy(copy, 0, start, end);
-        this.sock.write(copy);
+        buf.copy(scratch, 0, start, end);
+        this.sock.write(scratch.subarray(0, end - start));
       }
       if (this.sock.writableLength > 0) {
+        scratch = Buffer.allocUnsafeSlow(SEND_MAX);
         this.blocked = true;
         this.sock.write('', error => this.unblock(error));
       }

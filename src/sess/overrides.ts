@@ -37,12 +37,20 @@ export class Overrides {
   active = false;
   /** Received and not yet asked for by the receive override. */
   readonly raw: Input;
+  /** Stops the timer that asks the send override again. */
+  private stopRetry: (() => void) | undefined;
 
+  /**
+   * @param onFailure ends the session
+   * @param later calls a function in a while, unless the function that it returns is called before
+   * @param onWritable lets what is queued be sent again
+   */
   constructor(
     receive: ReceiveBuffer,
     private readonly sock: PortSocket,
     private readonly onFailure: (what: string) => void,
-    private readonly retryLater: () => void,
+    private readonly later: (fn: () => void) => () => void,
+    private readonly onWritable: () => void,
   ) {
     this.raw = new Input(receive);
   }
@@ -94,6 +102,20 @@ export class Overrides {
       at += n;
     }
     return to - from;
+  }
+
+  /** The session has ended. */
+  stop(): void {
+    this.raw.clear();
+    this.stopRetry?.();
+    this.stopRetry = undefined;
+  }
+
+  private retryLater(): void {
+    this.stopRetry ??= this.later(() => {
+      this.stopRetry = undefined;
+      this.onWritable();
+    });
   }
 
   private call(fn: () => number): number {

@@ -40,8 +40,18 @@ export interface Protocol {
   onEnded(reason: string, unsent: number): void;
 }
 
+/** What all sessions of a server count together. */
+export interface Traffic {
+  /** Bytes. */
+  received: number;
+  sent: number;
+  /** Sessions that ended since their peer did not read. */
+  sendTimeouts: number;
+}
+
 /** What the server does for its sessions. */
 export interface SessHost {
+  readonly stats: Traffic;
   readonly deadlines: Deadlines;
   /** What happens to a session from outside happens in a context of its own. */
   readonly contexts: Contexts;

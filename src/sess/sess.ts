@@ -254,7 +254,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.state = ENDED;
     this.rxDeadline = this.txDeadline = 0;
     this.input.clear();
-    this.overrides?.raw.clear();
+    this.overrides?.stop();
     const unsent = this.tx.pending;
     this.tx.clear();
     if (how === 'reset') this.sock.reset();
@@ -295,6 +295,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   private received(len: number): void {
+    this.host.stats.received += len;
     this.host.onActive(this);
     this.heardAt = this.host.deadlines.nextSweep;
     if (this.state !== OPEN) {
@@ -325,6 +326,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   onTxProgress(sent: number, blocked: boolean, inCall: boolean): void {
     if (this.state === ENDED) return;
+    this.host.stats.sent += sent;
     if (sent > 0) this.host.onActive(this);
     if (!blocked) this.txDeadline = 0;
     else if (sent > 0 || this.txDeadline === 0) this.armTx();
@@ -368,6 +370,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   private onTxDeadline(): void {
+    this.host.stats.sendTimeouts += 1;
     this.end('the peer did not read what it was sent', 'reset');
   }
 
@@ -388,7 +391,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       this.host.receive,
       this.sock,
       what => this.end(what),
-      () => this.host.deadlines.clock.after(SEND_RETRY_MS, () => this.onWritable()),
+      fn => this.host.deadlines.clock.after(SEND_RETRY_MS, fn),
+      () => this.onWritable(),
     );
     return this.overrides;
   }

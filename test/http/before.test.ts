@@ -4,14 +4,8 @@ import { HTTPD_404_NOT_FOUND } from '../../src/httpd/http_err.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import { uriMatchWildcard } from '../../src/httpd/uri.js';
 import { connectTo } from '../support/server.js';
+import { handshakeRequest } from '../support/ws_frames.js';
 import { exchange, ok, request, serve } from './support.js';
-
-const HANDSHAKE = [
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  'Sec-WebSocket-Version: 13',
-];
 
 describe('before', () => {
   test.each([
@@ -46,7 +40,7 @@ describe('before', () => {
     expect((await exchange(server, request('GET /nowhere'))).status).toBe(404);
     expect((await exchange(server, request('DELETE /'))).status).toBe(405);
     const client = await connectTo(server);
-    expect((await client.send(request('GET /ws', ...HANDSHAKE)).readUntil('\r\n\r\n')).toString()).toMatch(/ 101 /);
+    expect((await client.send(handshakeRequest({ path: '/ws' })).readUntil('\r\n\r\n')).toString()).toMatch(/ 101 /);
     expect(seen).toEqual(["/nowhere ''", "/ ''", "/ws ''"]);
   });
 

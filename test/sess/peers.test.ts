@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest';
+import { PeerTable, peerOf } from '../../src/sess/peers.js';
+
+describe('a peer', () => {
+  test.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:db8:1:2::', '2001:db8:1:2'],
+    ['2001:db8:1:2::6', '2001:db8:1:2'],
+    ['2001:db8::6', '2001:db8:0:0'],
+    ['2001::3:4:5:6', '2001:0:0:0'],
+    ['::1', '0:0:0:0'],
+    ['::', '0:0:0:0'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+    ['', ''],
+  ])('at %s is %s', (address, peer) => {
+    expect(peerOf(address)).toBe(peer);
+  });
+
+  test('has as many sessions as it may have until one ends', () => {
+    const peers = new PeerTable(2);
+    peers.add(4, 'a');
+    expect(peers.isFull('a')).toBe(false);
+    peers.add(5, 'a');
+    peers.add(6, 'b');
+    expect([peers.isFull('a'), peers.isFull('b'), peers.isFull('c')]).toEqual([true, false, false]);
+    peers.remove(4);
+    peers.remove(4);
+    peers.remove(99);
+    expect(peers.isFull('a')).toBe(false);
+    peers.add(7, 'a');
+    expect(peers.isFull('a')).toBe(true);
+  });
+});
