@@ -32,6 +32,7 @@ export class BodyReader {
   fault: HttpdErrCode | undefined;
   /** Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)? */
   awaitsContinue = false;
+  private failure: EspError | undefined;
   private readonly decoder: BodyDecoder;
   private contentLen = 0;
   private received = 0;
@@ -58,7 +59,7 @@ export class BodyReader {
     this.received = this.dropped = 0;
     this.credit = this.limits.recvWaitMs * GRACE;
     this.tooSlow = false;
-    this.fault = undefined;
+    this.fault = this.failure = undefined;
   }
 
   /** Is a part of it still to come? */
@@ -84,7 +85,7 @@ export class BodyReader {
       throw new EspError(ESP_ERR_INVALID_STATE, 'another recv waits for this body: await it');
     // a timeout is no end: the rest may still come
     if (this.fault === HTTPD_408_REQ_TIMEOUT && !this.tooSlow) this.fault = undefined;
-    if (this.fault !== undefined) throw this.tooSlow ? this.timeoutError() : this.error(this.fault);
+    if (this.fault !== undefined) throw this.failure ?? this.error(this.fault);
     const promise = new Promise<number>((resolve, reject) => {
       this.waiter = { buf, resolve, reject };
     });
@@ -143,26 +144,25 @@ export class BodyReader {
   /** Nothing has come in time. */
   timeOut(now: number): void {
     this.account(now, 0);
-    this.fail(HTTPD_408_REQ_TIMEOUT, this.timeoutError());
+    const why = this.tooSlow
+      ? `the body arrives more slowly than ${this.limits.minBodyRate} bytes per second (minBodyRate)`
+      : 'no more of the body arrived within recvWaitTimeout';
+    this.fail(HTTPD_408_REQ_TIMEOUT, new EspError(ESP_ERR_TIMEOUT, why));
   }
 
-  private timeoutError(): EspError {
-    return new EspError(
-      ESP_ERR_TIMEOUT,
-      this.tooSlow
-        ? `the body arrives more slowly than ${this.limits.minBodyRate} bytes per second (minBodyRate)`
-        : 'no more of the body arrived within recvWaitTimeout',
-    );
-  }
-
-  /** Nothing will come any more. */
-  abort(why: string): void {
-    this.fail(this.fault, new EspError(ESP_FAIL, why));
+  /**
+   * Nothing will come any more.
+   *
+   * @param fault what is wrong with the body then, unless something was before
+   */
+  abort(why: string, fault?: HttpdErrCode): void {
+    this.fail(this.fault ?? fault, new EspError(ESP_FAIL, why));
   }
 
   private fail(fault: HttpdErrCode | undefined, error: EspError): void {
     const { waiter } = this;
     this.fault = fault;
+    this.failure = error;
     this.waiter = undefined;
     waiter?.reject(error);
   }

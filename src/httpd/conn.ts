@@ -10,10 +10,15 @@ import { isThenable } from '../thenable.js';
 import { BodyReader } from './body.js';
 import type { HttpdCore } from './core.js';
 import { findHeader, listHas } from './headers.js';
-import { HTTPD_408_REQ_TIMEOUT, HTTPD_500_INTERNAL_SERVER_ERROR, type HttpdErrCode } from './http_err.js';
+import {
+  HTTPD_400_BAD_REQUEST,
+  HTTPD_408_REQ_TIMEOUT,
+  HTTPD_500_INTERNAL_SERVER_ERROR,
+  type HttpdErrCode,
+} from './http_err.js';
 import { type HttpEvent, type HttpState, next } from './lifecycle.js';
 import { HTTP_HEAD } from './methods.js';
-import { NO_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
+import { NO_HEAD, NO_HEAD_OF_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
 import { HttpdReq } from './req.js';
 import type { HandlerResult, LiveStream, ReqOwner } from './req_owner.js';
 import { Response, type ResponseHost } from './resp.js';
@@ -144,7 +149,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.mustClose = true;
     // nobody listens to a stream any more; another answer may still be wanted
     if (this.stream !== undefined) return this.stream.end();
-    if (this.body.open) this.body.abort('the client left before the end of the body');
+    if (this.body.open) this.body.abort('the client left before the end of the body', HTTPD_400_BAD_REQUEST);
   }
 
   onDeadline(): void {
@@ -365,7 +370,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private refuse(code: HttpdErrCode, reason: string): void {
     this.core.stats.malformed += 1;
     this.core.story.refusal(code, reason);
-    const req = this.begin(NO_HEAD);
+    const req = this.begin(this.parser.toHead ? NO_HEAD_OF_HEAD : NO_HEAD);
     this.mustClose = true;
     this.answerError(req, code);
   }

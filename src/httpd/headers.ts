@@ -26,12 +26,25 @@ export function trimBlanks(text: string): string {
   return valueAt(text, 0, text.length);
 }
 
-function valueAt(section: string, from: number, lineEnd: number): string {
+/** What stands in `section[from, lineEnd)`, without the blanks around it and a CR at its end. */
+export function valueAt(section: string, from: number, lineEnd: number): string {
   let start = from;
   let end = lineEnd;
   while (end > start && (section.charCodeAt(end - 1) === 0x0d || isBlank(section.charCodeAt(end - 1)))) end -= 1;
   while (start < end && isBlank(section.charCodeAt(start))) start += 1;
   return section.slice(start, end);
+}
+
+/** Where the next line with a field of this name begins, at `from` or behind it; -1 if there is none. */
+function lineOf(section: string, name: string, from: number): number {
+  for (let at = from; at < section.length; ) {
+    const lineEnd = section.indexOf('\n', at);
+    if (lineEnd < 0) return -1;
+    const colon = at + name.length;
+    if (section.charCodeAt(colon) === 0x3a && colon < lineEnd && sameName(section, at, name)) return at;
+    at = lineEnd + 1;
+  }
+  return -1;
 }
 
 /**
@@ -41,16 +54,8 @@ function valueAt(section: string, from: number, lineEnd: number): string {
  * @param name in lower case
  */
 export function findHeader(section: string, name: string): string | undefined {
-  for (let at = 0; at < section.length; ) {
-    const lineEnd = section.indexOf('\n', at);
-    if (lineEnd < 0) return undefined;
-    const colon = at + name.length;
-    if (section.charCodeAt(colon) === 0x3a && colon < lineEnd && sameName(section, at, name)) {
-      return valueAt(section, colon + 1, lineEnd);
-    }
-    at = lineEnd + 1;
-  }
-  return undefined;
+  const at = lineOf(section, name, 0);
+  return at < 0 ? undefined : valueAt(section, at + name.length + 1, section.indexOf('\n', at));
 }
 
 /** All fields in their order. */
@@ -67,9 +72,11 @@ export function* eachHeader(section: string): Generator<readonly [name: string, 
 /** The values of all fields of this name, as the one list that RFC 9110 section 5.3 makes of them. */
 export function joinHeaders(section: string, name: string): string | undefined {
   let joined: string | undefined;
-  for (const [field, value] of eachHeader(section)) {
-    if (field.length !== name.length || !sameName(field, 0, name)) continue;
+  for (let at = lineOf(section, name, 0); at >= 0; ) {
+    const lineEnd = section.indexOf('\n', at);
+    const value = valueAt(section, at + name.length + 1, lineEnd);
     joined = joined === undefined ? value : `${joined}, ${value}`;
+    at = lineOf(section, name, lineEnd + 1);
   }
   return joined;
 }

@@ -54,51 +54,62 @@ type Exports = {
   llhttp_set_lenient_optional_cr_before_lf(parser: number, on: number): void;
 };
 
-/** Bits of `record.fields`: a field of this length and first letter has been seen, mostly the one that the name says. */
-export const FIELD_CONNECTION = 1;
-export const FIELD_TRANSFER_ENCODING = 2;
-export const FIELDS_ALL = FIELD_CONNECTION | FIELD_TRANSFER_ENCODING;
-
 /** What the last `execute` has seen. Offsets count from the start of the receive buffer. */
 export const record = {
   urlFrom: -1,
   urlTo: -1,
   headersComplete: false,
   method: 0,
-  /** Header fields named Host whose name came in one piece, and where the value of the last one begins. */
+  /** Fields named Host, as far as their names came in one piece, and where the value of the last one begins. */
   hosts: 0,
   hostFrom: -1,
-  /** Which fields there may be, of those that are looked at on each request; names that came in one piece. */
-  fields: 0,
+  /** The same of Connection. */
+  connections: 0,
+  connectionFrom: -1,
+  /** Is there a Transfer-Encoding? */
+  codings: false,
   /** The value of Content-Length, 0 without one. Above 2^53 it is not exact. */
   contentLength: 0,
 };
 
-const HOST = [...Buffer.from('host')];
-const LETTER_C = 0x63;
-const LETTER_T = 0x74;
-/** Is the next value that of a Host field? */
-let hostNext = false;
+const HOST = Buffer.from('host');
+const CONNECTION = Buffer.from('connection');
+const TRANSFER_ENCODING = Buffer.from('transfer-encoding');
+
+/** Does this field name lie there, whatever the case of its letters? */
+function isName(name: Buffer, at: number): boolean {
+  for (let i = 0; i < name.length; i++) if (((view[at + i] as number) | 0x20) !== name[i]) return false;
+  return true;
+}
+
+/** What the next value belongs to. */
+const ANY = 0;
+const OF_HOST = 1;
+const OF_CONNECTION = 2;
+let next = ANY;
 
 const imports = {
   wasm_on_message_begin: () => HPE_OK,
   wasm_on_status: () => HPE_OK,
   wasm_on_header_field(_parser: number, at: number, len: number): number {
-    if (len === HOST.length) {
-      if (HOST.every((code, i) => ((view[at + i] as number) | 0x20) === code)) {
-        record.hosts += 1;
-        hostNext = true;
-      }
-    } else if (len === 'connection'.length) {
-      if (((view[at] as number) | 0x20) === LETTER_C) record.fields |= FIELD_CONNECTION;
-    } else if (len === 'transfer-encoding'.length) {
-      if (((view[at] as number) | 0x20) === LETTER_T) record.fields |= FIELD_TRANSFER_ENCODING;
+    // the value of the one before may have been empty
+    next = ANY;
+    if (len === HOST.length && isName(HOST, at)) {
+      record.hosts += 1;
+      next = OF_HOST;
+    } else if (len === CONNECTION.length && isName(CONNECTION, at)) {
+      record.connections += 1;
+      next = OF_CONNECTION;
+    } else if (len === TRANSFER_ENCODING.length && isName(TRANSFER_ENCODING, at)) {
+      record.codings = true;
     }
     return HPE_OK;
   },
   wasm_on_header_value(_parser: number, at: number): number {
-    if (hostNext) record.hostFrom = at - base;
-    hostNext = false;
+    if (next === ANY) return HPE_OK;
+    if (next === OF_HOST) record.hostFrom = at - base;
+    else record.connectionFrom = at - base;
+    next = ANY;
     return HPE_OK;
   },
   wasm_on_url(_parser: number, at: number, len: number): number {
@@ -170,9 +181,10 @@ export class Llhttp {
    * @returns an error number; `record` holds what was seen, and unless the number is HPE_OK, `errorPos` where it stopped
    */
   execute(from: number, to: number): number {
-    record.urlFrom = record.urlTo = record.hostFrom = -1;
-    record.headersComplete = hostNext = false;
-    record.hosts = record.fields = 0;
+    record.urlFrom = record.urlTo = record.hostFrom = record.connectionFrom = -1;
+    record.headersComplete = record.codings = false;
+    record.hosts = record.connections = 0;
+    next = ANY;
     return wasm.llhttp_execute(this.parser, base + from, to - from);
   }
 

@@ -4,7 +4,7 @@
  */
 import { latin1Slice } from '../latin1.js';
 import type { Input } from '../sess/input.js';
-import { eachHeader, findHeader, isToken } from './headers.js';
+import { eachHeader, findHeader, isToken, joinHeaders, valueAt } from './headers.js';
 import {
   HTTPD_400_BAD_REQUEST,
   HTTPD_414_URI_TOO_LONG,
@@ -13,22 +13,12 @@ import {
   HTTPD_505_VERSION_NOT_SUPPORTED,
   type HttpdErrCode,
 } from './http_err.js';
-import {
-  FIELD_CONNECTION,
-  FIELD_TRANSFER_ENCODING,
-  FIELDS_ALL,
-  HPE_INVALID_METHOD,
-  HPE_OK,
-  HPE_PAUSED,
-  HPE_PAUSED_H2_UPGRADE,
-  Llhttp,
-  record,
-} from './llhttp.js';
+import { HPE_INVALID_METHOD, HPE_OK, HPE_PAUSED, HPE_PAUSED_H2_UPGRADE, Llhttp, record } from './llhttp.js';
+import { HTTP_CONNECT, HTTP_HEAD } from './methods.js';
 import {
   CODING_BROKEN,
   CODING_CHUNKED,
   isHost,
-  NO_OPTIONS,
   readCodings,
   readConnection,
   readTarget,
@@ -84,9 +74,11 @@ export const NO_HEAD: RequestHead = {
   hasBody: false,
 };
 
+/** The same where the method is known to be HEAD: the answer has no content. */
+export const NO_HEAD_OF_HEAD: RequestHead = { ...NO_HEAD, method: HTTP_HEAD };
+
 /** What follows the URI in a request line. */
 const USUAL_REST = ' HTTP/1.1\r\n';
-const USUAL = ['', '1', '1'];
 const REST_OF_LINE = /^ HTTP\/(\d)\.(\d)\r?\n$/;
 /** Blanks behind a Content-Length, which llhttp takes only if they are spaces. */
 const BLANKS_BEHIND_LENGTH = /\ncontent-length:[ \t]*\d+[ \t]+$/i;
@@ -99,6 +91,7 @@ const HTAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
 const SP = 0x20;
+const DIGIT_1 = 0x31;
 const LETTER_H = 0x48;
 
 export class RequestParser {
@@ -114,8 +107,12 @@ export class RequestParser {
   private mends = 0;
   /** The last Host field that was found to be right: clients send the same one again and again. */
   private goodHost = '';
+  /** The same of targets without an authority, for any method but CONNECT. */
+  private goodUri = '';
   /** Has the request line of a head that came in pieces ended? Looked for when lenient. */
   private lineEnded = false;
+  /** Of the head that is complete; -1 before. */
+  private method = -1;
   /** Filled anew for each request, so that a head costs no object. */
   private readonly parsed: RequestHead = { ...NO_HEAD };
   /** Why the last failure was one. */
@@ -125,6 +122,14 @@ export class RequestParser {
     this.llhttp = new Llhttp(limits.lenientLineEndings);
   }
 
+  /** Is it a HEAD request that has failed, as far as can be told? */
+  get toHead(): boolean {
+    const { partial } = this;
+    return partial === undefined
+      ? this.method === HTTP_HEAD
+      : latin1Slice(partial, 0, this.partialLen).startsWith('HEAD ');
+  }
+
   /** Has a part of a head arrived? */
   get inHead(): boolean {
     return this.partialLen > 0;
@@ -132,11 +137,12 @@ export class RequestParser {
 
   /** Parses the window of `input` up to the end of a head; `take()` gives it. */
   head(input: Input): ParseResult {
+    this.method = -1;
     if (this.partialLen === 0 && !this.skipEmptyLines(input)) {
       return this.fail(HTTPD_400_BAD_REQUEST, 'a bare CR or LF before the request line (RFC 9112 section 2.2)');
     }
     const { from, to } = input;
-    if (from === to) return PARSE_MORE;
+    if (from === to) return this.partialLen > 0 ? this.checkPartial(false) : PARSE_MORE;
     if (this.used && this.partialLen === 0) this.llhttp.reset();
     this.used = true;
     let errno = HPE_OK;
@@ -243,6 +249,7 @@ export class RequestParser {
       this.keep(buf, from, end);
       text = latin1Slice(this.partial, 0, this.partialLen);
     }
+    this.method = record.method;
     this.partial = undefined;
     this.partialLen = this.mends = 0;
     this.urlFrom = this.urlTo = -1;
@@ -250,26 +257,36 @@ export class RequestParser {
     if (text.indexOf(' ') !== urlFrom - 1) return this.badRequestLine();
     if (urlTo - urlFrom > limits.maxUriLen) return this.uriTooLong();
     const headersFrom = text.indexOf('\n', urlTo) + 1;
-    const version = text.startsWith(USUAL_REST, urlTo) ? USUAL : REST_OF_LINE.exec(text.slice(urlTo, headersFrom));
+    const version =
+      headersFrom - urlTo === USUAL_REST.length && isUsual(text, urlTo)
+        ? undefined
+        : REST_OF_LINE.exec(text.slice(urlTo, headersFrom));
     if (version === null) return this.badRequestLine();
     const emptyLine = text.charCodeAt(text.length - 2) === CR ? 2 : 1;
     if (text.length - headersFrom - emptyLine > limits.maxReqHdrLen) return this.headersTooLong();
-    const [, major, minor] = version;
-    if (major !== '1') return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, `HTTP/${major}.${minor}`);
+    if (version !== undefined && version[1] !== '1') {
+      return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, 'a version that is not 1.x');
+    }
     const { parsed } = this;
     parsed.method = record.method;
     parsed.uri = text.slice(urlFrom, urlTo);
     parsed.raw = text;
     parsed.headers = text.slice(headersFrom);
-    parsed.http10 = minor === '0';
+    parsed.http10 = version?.[2] === '0';
     parsed.contentLen = record.contentLength;
+    parsed.hasBody = record.contentLength !== 0;
     // what llhttp has recorded of the fields covers the last piece only
     const whole = !inPieces && !limits.lenientLineEndings;
     const hosts = whole ? record.hosts : countHeader(parsed.headers, 'host');
     if (!this.checkHost(hosts, whole ? record.hostFrom - from : -1)) {
       return this.fail(HTTPD_400_BAD_REQUEST, 'not one valid Host header (RFC 9112 section 3.2)');
     }
-    return this.checkRest(whole ? record.fields : FIELDS_ALL);
+    const uriIsGood = parsed.uri === this.goodUri && parsed.method !== HTTP_CONNECT;
+    if (!uriIsGood && !this.checkTarget(parsed.uri)) {
+      return this.fail(HTTPD_400_BAD_REQUEST, 'the target is none for this method (RFC 9112 section 3.2)');
+    }
+    this.readOptions(whole, record.connectionFrom - from);
+    return record.codings || !whole ? this.checkCodings() : PARSE_DONE;
   }
 
   /** @param at where in the head its value lies, if it is known */
@@ -287,28 +304,46 @@ export class RequestParser {
     return true;
   }
 
-  /** @param seen of these fields there may be some */
-  private checkRest(seen: number): ParseResult {
+  private checkTarget(uri: string): boolean {
     const { parsed } = this;
-    const { headers, http10 } = parsed;
-    const target = readTarget(parsed.method, parsed.uri);
-    if (target === undefined) {
-      return this.fail(HTTPD_400_BAD_REQUEST, 'the target is none for this method (RFC 9112 section 3.2)');
-    }
-    if (target.authority !== undefined) parsed.headers = withHost(headers, target.authority);
-    if ((seen & FIELD_TRANSFER_ENCODING) !== 0 && findHeader(headers, 'transfer-encoding') !== undefined) {
-      const codings = readCodings(headers);
-      if (codings === CODING_BROKEN || http10) {
-        return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding that is not chunked at its end, or with HTTP/1.0');
-      }
-      if (codings !== CODING_CHUNKED) return this.fail(HTTPD_501_METHOD_NOT_IMPLEMENTED, 'an unknown transfer coding');
-      parsed.contentLen = undefined;
-    }
-    parsed.hasBody = parsed.contentLen !== 0;
-    const { close, keepAlive, upgrade } = (seen & FIELD_CONNECTION) === 0 ? NO_OPTIONS : readConnection(headers);
+    const target = readTarget(parsed.method, uri);
+    if (target === undefined) return false;
+    if (target.authority !== undefined) parsed.headers = withHost(parsed.headers, target.authority);
+    else if (uri !== '*') this.goodUri = uri;
+    return true;
+  }
+
+  /**
+   * What the Connection fields say.
+   *
+   * @param at where in the head the value lies if there is one field, and the head came whole
+   */
+  private readOptions(whole: boolean, at: number): void {
+    const { parsed } = this;
+    const { raw, headers, http10 } = parsed;
+    parsed.keepAlive = !http10;
+    parsed.upgrade = false;
+    if (whole && record.connections === 0) return;
+    const alone = whole && record.connections === 1 && at > 0;
+    const { close, keepAlive, upgrade } = readConnection(
+      alone ? valueAt(raw, at, raw.indexOf('\r', at)) : joinHeaders(headers, 'connection'),
+    );
     parsed.keepAlive = !close && (!http10 || keepAlive);
     // an Upgrade field of HTTP/1.0 is ignored (RFC 9110 section 7.8)
     parsed.upgrade = upgrade && !http10 && findHeader(headers, 'upgrade') !== undefined;
+  }
+
+  private checkCodings(): ParseResult {
+    const { parsed } = this;
+    const { headers, http10 } = parsed;
+    if (findHeader(headers, 'transfer-encoding') === undefined) return PARSE_DONE;
+    const codings = readCodings(headers);
+    if (codings === CODING_BROKEN || http10) {
+      return this.fail(HTTPD_400_BAD_REQUEST, 'Transfer-Encoding that is not chunked at its end, or with HTTP/1.0');
+    }
+    if (codings !== CODING_CHUNKED) return this.fail(HTTPD_501_METHOD_NOT_IMPLEMENTED, 'an unknown transfer coding');
+    parsed.contentLen = undefined;
+    parsed.hasBody = true;
     return PARSE_DONE;
   }
 
@@ -384,6 +419,13 @@ export class RequestParser {
     this.reason = reason;
     return code;
   }
+}
+
+/** Does ` HTTP/1.1` stand there? llhttp has seen that it is of this form. */
+function isUsual(text: string, at: number): boolean {
+  return (
+    text.charCodeAt(at + 1) === LETTER_H && text.charCodeAt(at + 6) === DIGIT_1 && text.charCodeAt(at + 8) === DIGIT_1
+  );
 }
 
 function countHeader(headers: string, name: string): number {

@@ -67,16 +67,17 @@ export const CODING_UNKNOWN = 1;
 /** Where the body ends would be a guess, and guesses differ (RFC 9112 section 6.3). */
 export const CODING_BROKEN = 2;
 
-const CODING = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+/** transfer-coding of RFC 9112 section 7, in lower case: a token, and parameters; chunked has none. */
+const CODING =
+  /^([\w!#$%&'*+\-.^`|~]+)(?:[ \t]*;[ \t]*[\w!#$%&'*+\-.^`|~]+[ \t]*=[ \t]*(?:[\w!#$%&'*+\-.^`|~]+|"[^"\\]*"))*$/;
 
 /** What the Transfer-Encoding fields of a header section say. */
 export function readCodings(headers: string): number {
   const codings = (joinHeaders(headers, 'transfer-encoding') ?? '').split(',').map(element);
-  const known = codings.every(
-    (coding, i) => CODING.test(coding) && (coding === 'chunked') === (i === codings.length - 1),
-  );
-  if (!known) return CODING_BROKEN;
-  return codings.length === 1 ? CODING_CHUNKED : CODING_UNKNOWN;
+  const last = codings.pop();
+  const names = codings.map(coding => CODING.exec(coding)?.[1]);
+  if (last !== 'chunked' || names.includes(undefined) || names.includes('chunked')) return CODING_BROKEN;
+  return codings.length === 0 ? CODING_CHUNKED : CODING_UNKNOWN;
 }
 
 /** What Connection fields ask for (RFC 9110 section 7.6.1). */
@@ -87,11 +88,12 @@ export interface ConnectionOptions {
 }
 
 const KEEP_ALIVE: ConnectionOptions = { close: false, keepAlive: true, upgrade: false };
-export const NO_OPTIONS: ConnectionOptions = { close: false, keepAlive: false, upgrade: false };
+const NO_OPTIONS: ConnectionOptions = { close: false, keepAlive: false, upgrade: false };
 
-export function readConnection(headers: string): ConnectionOptions {
-  const value = joinHeaders(headers, 'connection');
+/** @param value of all the fields, as one list */
+export function readConnection(value: string | undefined): ConnectionOptions {
   if (value === undefined) return NO_OPTIONS;
+  // what most clients say, as they write it
   if (value === 'keep-alive') return KEEP_ALIVE;
   const options = value.split(',').map(element);
   return {

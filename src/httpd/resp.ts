@@ -61,6 +61,8 @@ const LOOP_MAX = 24;
 export class Response {
   private phase = NONE;
   private status = DEFAULT_STATUS;
+  /** Has a response with this status content? */
+  private hasContent = true;
   private type = DEFAULT_TYPE;
   private headers = '';
   private headerCount = 0;
@@ -109,6 +111,7 @@ export class Response {
   discard(): void {
     const { headers, headerCount, hasDate } = this.kept ?? NO_HEADERS;
     this.status = DEFAULT_STATUS;
+    this.hasContent = true;
     this.type = DEFAULT_TYPE;
     this.headers = headers;
     this.headerCount = headerCount;
@@ -133,6 +136,7 @@ export class Response {
     this.mustNotHaveBegun('set the status');
     // the space is there even without a reason (RFC 9112 section 4)
     this.status = status.length === 3 ? `${status} ` : status;
+    this.hasContent = hasContent(status);
   }
 
   setType(type: string): void {
@@ -276,7 +280,7 @@ export class Response {
 
   /** Does the response have no body, whatever the handler gives? */
   get silent(): boolean {
-    return this.isHead || !hasContent(this.status);
+    return this.isHead || !this.hasContent;
   }
 
   /** Is there nothing in the head but what every response has? */
@@ -299,7 +303,7 @@ export class Response {
   private firstLines(contentLen: number | undefined): string {
     const { status, type } = this;
     const line = `HTTP/1.1 ${status}\r\n`;
-    if (!hasContent(status)) return status.startsWith('205') ? `${line}Content-Length: 0\r\n` : line;
+    if (!this.hasContent) return status.startsWith('205') ? `${line}Content-Length: 0\r\n` : line;
     if (contentLen !== undefined) return `${line}Content-Type: ${type}\r\nContent-Length: ${contentLen}\r\n`;
     return `${line}Content-Type: ${type}\r\n${this.http10 ? '' : 'Transfer-Encoding: chunked\r\n'}`;
   }

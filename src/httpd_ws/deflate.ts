@@ -131,7 +131,7 @@ export class Inflater {
       at += stream.run(this.inTail ? Z_BLOCK : Z_SYNC_FLUSH, this.input, this.from, this.to, out, at, end);
       this.from = this.to - stream.inputLeft;
       this.inputUsed = at < end;
-      this.failed = stream.error !== undefined;
+      this.failed = stream.failed;
       if (this.failed) break;
       if (this.inTail) {
         // if it has used nothing, the message has ended with a block marked as the last one

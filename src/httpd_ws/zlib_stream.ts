@@ -13,11 +13,13 @@ import { ESP_ERR_NOT_SUPPORTED, EspError } from '../err.js';
 export const { Z_SYNC_FLUSH, Z_BLOCK } = constants;
 /** Of the stream's own output buffer, which is not used: the least that there may be. */
 const CHUNK = 64;
+/** Stands where node:zlib writes how much room is left, which it does after a success only. */
+const UNTOUCHED = 0xffff_ffff;
 
 /** What is used of a zlib stream's inside. */
 interface ZlibInside {
   readonly _handle: {
-    onerror: (message: string) => void;
+    onerror: ((message: string) => void) | undefined;
     reset(): void;
     /** Consumes input and fills output, and notes what is left of both. */
     writeSync(
@@ -38,8 +40,8 @@ interface ZlibInside {
 export type ZlibOptions = { readonly windowBits: number; readonly level?: number; readonly memLevel?: number };
 
 export class ZlibStream {
-  /** Why the input can't be inflated. The stream is of no use any more. */
-  error: string | undefined;
+  /** Can the input not be inflated? Then the stream is of no use any more. */
+  failed = false;
   /** Bytes left of the input of the last call. */
   inputLeft = 0;
   private readonly stream: ZlibInside;
@@ -56,9 +58,8 @@ export class ZlibStream {
       );
     }
     this.stream = made as ZlibInside;
-    this.stream._handle.onerror = message => {
-      this.error = message;
-    };
+    // it would be called through MakeCallback, which runs microtasks, and may abort, within a turn of the epoll port
+    this.stream._handle.onerror = undefined;
   }
 
   /**
@@ -70,7 +71,13 @@ export class ZlibStream {
    */
   run(flush: number, input: Uint8Array, from: number, to: number, output: Uint8Array, at: number, end: number): number {
     const { _handle, _writeState } = this.stream;
+    _writeState[0] = UNTOUCHED;
     _handle.writeSync(flush, input, from, to - from, output, at, end - at);
+    if (_writeState[0] === UNTOUCHED) {
+      this.failed = true;
+      this.inputLeft = to - from;
+      return 0;
+    }
     this.inputLeft = _writeState[1] as number;
     return end - at - (_writeState[0] as number);
   }

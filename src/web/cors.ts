@@ -73,14 +73,14 @@ type Fields = readonly (readonly [name: string, value: string])[];
  */
 export function cors(options: CorsOptions): UriHandler {
   checkOptions(options);
-  const { privateNetwork } = options;
-  const allow = originRule(options.origins);
+  const { origins, privateNetwork } = options;
+  const allow = originRule(origins);
   const { onAnswer, onPreflight } = fixedFields(options);
   return req => {
     const origin = req.getHdrValueStr('origin');
     const allowed = allow(origin);
     const preflight = isPreflight(req);
-    if (options.origins !== '*') req.respSetHdr('Vary', 'Origin');
+    if (origins !== '*') req.respSetHdr('Vary', 'Origin');
     if (allowed !== undefined) {
       req.respSetHdr('Access-Control-Allow-Origin', allowed);
       for (const [name, value] of preflight ? onPreflight : onAnswer) req.respSetHdr(name, value);

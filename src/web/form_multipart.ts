@@ -3,6 +3,9 @@
  *
  * Its streams are read when somebody wants bytes, and given some when they are empty; so they hold no more than was
  * written last, and nothing in them ever waits.
+ *
+ * It is lenient where nothing depends on it: a line of a header section that is no field is passed over with all that
+ * follows it there, and a boundary with one hyphen behind it may be taken for the closing one.
  */
 import { Dicer } from '@fastify/busboy';
 import { describeThrown, type EspError } from '../err.js';

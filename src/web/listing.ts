@@ -76,7 +76,7 @@ export function* listingPieces({ title, isTop, entries, isCut }: Listing): Gener
 function row({ name, isFolder, size, mtimeMs }: FolderEntry): string {
   const slash = isFolder ? '/' : '';
   // a name can't be taken for a scheme: its colons are encoded
-  const link = `<a href="${encodeURIComponent(name)}${slash}">${escapeHtml(name)}${slash}</a>`;
+  const link = `<a href="${escapeHtml(encodeURIComponent(name))}${slash}">${escapeHtml(name)}${slash}</a>`;
   return `<tr><td>${link}<td>${isFolder ? '' : size}<td>${isoTime(mtimeMs)}\n`;
 }
 

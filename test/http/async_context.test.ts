@@ -1,7 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, test } from 'vitest';
+import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import { connectTo } from '../support/server.js';
+import { BINARY, WsRawClient } from '../support/ws_frames.js';
 import { request, serve } from './support.js';
 
 const store = new AsyncLocalStorage<string>();
@@ -60,4 +62,22 @@ test('a server runs in the context of who started it', async () => {
   const client = await connectTo(server);
   client.send(request('GET /'));
   expect((await client.readResponse()).body.toString()).toBe('starter');
+});
+
+test('a broken compressed frame ends its connection, also where an application uses an AsyncLocalStorage', async () => {
+  store.enterWith('anybody');
+  const server = await serve({});
+  server.registerUriHandler({
+    uri: '/ws',
+    method: HTTP_GET,
+    isWebsocket: true,
+    wsPerMessageDeflate: true,
+    handler: () => {},
+  });
+  const client = await WsRawClient.connect(server.port, {
+    headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' },
+  });
+  client.send({ opcode: BINARY, rsv: 4, payload: Buffer.from([7, 7, 7, 7]) });
+  expect((await client.readFrame()).code).toBe(1007);
+  client.destroy();
 });

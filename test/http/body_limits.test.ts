@@ -64,7 +64,7 @@ describe('recvWaitTimeout', () => {
           await req.respSend('all');
         },
       },
-      { recvWaitTimeout: 3 },
+      { recvWaitTimeout: 3, minBodyRate: 0 },
       { clock },
     );
     const client = await connectTo(server);

@@ -156,16 +156,22 @@ describe('what is recorded', () => {
     expect(record).toMatchObject({ hosts: 0, hostFrom: -1 });
   });
 
+  test('Connection fields, and where the value of the last one is', () => {
+    const text = 'GET / HTTP/1.1\r\nConnection: a\r\nX: b\r\ncONNECTION:  last\r\nConnector-: c\r\n\r\n';
+    execute(make(), text, 30);
+    expect(record).toMatchObject({ connections: 2, connectionFrom: 30 + text.indexOf('last') });
+    execute(make(), 'GET / HTTP/1.1\r\nCollection: a\r\n\r\n');
+    expect(record).toMatchObject({ connections: 0, connectionFrom: -1 });
+  });
+
   test.each([
-    ['Connection', llhttp.FIELD_CONNECTION],
-    ['connection', llhttp.FIELD_CONNECTION],
-    ['Transfer-Encoding', llhttp.FIELD_TRANSFER_ENCODING],
-    ['tRANSFER-eNCODING', llhttp.FIELD_TRANSFER_ENCODING],
-    ['User-Agent', 0],
-    ['Sec-WebSocket-Key', 0],
-  ])('the field %s', (name, bit) => {
+    ['Transfer-Encoding', true],
+    ['tRANSFER-eNCODING', true],
+    ['Transfer-Encodinh', false],
+    ['Sec-WebSocket-Key', false],
+  ])('whether there is a coding: %s', (name, is) => {
     execute(make(), `GET / HTTP/1.1\r\n${name}: chunked\r\n\r\n`);
-    expect(record.fields).toBe(bit);
+    expect(record.codings).toBe(is);
   });
 
   test('nothing of a head that is replayed: it goes on where it was', () => {

@@ -309,6 +309,15 @@ describe('errors', () => {
     expect(headers).toBe('Host: right\r\nA: b\r\n\r\n');
   });
 
+  test('an empty field does not take the value of the next one', () => {
+    for (const line of ['GET / HTTP/1.1', 'GET / HTTP/1.0']) {
+      const { requests, error } = everyWayTheSame(get('Connection:\r\nX: close\r\nY: keep-alive\r\n', line));
+      expect([error, requests[0]?.head.keepAlive], line).toEqual([undefined, line.endsWith('1')]);
+    }
+    const next = 'GET / HTTP/1.1\r\nHost:\r\nX: h\r\n\r\n';
+    expect(parse([get('') + next]).requests.map(({ head }) => findHeader(head.headers, 'host'))).toEqual(['h', '']);
+  });
+
   test('HTTP/1.0 needs no Host', () => {
     expect(parseOne('GET / HTTP/1.0\r\n\r\n').uri).toBe('/');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { joinHeaders } from '../../src/httpd/headers.js';
 import { HTTP_CONNECT, HTTP_GET, HTTP_OPTIONS, HTTP_POST } from '../../src/httpd/methods.js';
 import {
   CODING_BROKEN,
@@ -175,7 +176,10 @@ describe('Transfer-Encoding', () => {
     [['chun ked'], CODING_BROKEN],
     [['\xa0chunked'], CODING_BROKEN],
     [['chunked\xa0'], CODING_BROKEN],
-    [['gzip;q=1, chunked'], CODING_BROKEN],
+    [['gzip;q=1 ; a="b", chunked'], CODING_UNKNOWN],
+    [['gzip;, chunked'], CODING_BROKEN],
+    [['gzip;q, chunked'], CODING_BROKEN],
+    [['chunked;a=b, chunked'], CODING_BROKEN],
   ])('%j', (values, coding) => {
     expect(readCodings(fields('Transfer-Encoding', values))).toBe(coding);
   });
@@ -197,7 +201,7 @@ describe('Connection', () => {
     [['close\xa0'], []],
     [['"close"'], []],
   ])('%j says %j', (values, options) => {
-    const read = readConnection(fields('Connection', values));
+    const read = readConnection(joinHeaders(fields('Connection', values), 'connection'));
     expect(
       Object.entries(read)
         .flatMap(([name, on]) => (on ? [name] : []))

@@ -38,7 +38,7 @@ function runAll(stream: ZlibStream, input: Buffer, size = 100_000): Buffer {
     from = input.length - stream.inputLeft;
     parts.push(out.subarray(0, n));
   } while (n === size);
-  expect([stream.error, stream.inputLeft]).toEqual([undefined, 0]);
+  expect([stream.failed, stream.inputLeft]).toEqual([false, 0]);
   return Buffer.concat(parts);
 }
 
@@ -136,7 +136,7 @@ describe('a stream', () => {
     expect(runAll(inflate, second)).toEqual(TEXT);
     inflate.reset();
     inflate.run(Z_SYNC_FLUSH, second, 0, second.length, Buffer.alloc(1000), 0, 1000);
-    expect(inflate.error).toMatch(/distance/);
+    expect(inflate.failed).toBe(true);
   });
 
   test('can be reset in the middle of anything', () => {
@@ -159,7 +159,7 @@ describe('a stream', () => {
     const stream = open('inflate');
     const input = hex(bytes);
     stream.run(Z_SYNC_FLUSH, input, 0, input.length, Buffer.alloc(100), 0, 100);
-    expect(stream.error).toMatch(/^(invalid|too many)/);
+    expect(stream.failed).toBe(true);
   });
 
   test('leaves what comes behind its last block', () => {
@@ -167,7 +167,7 @@ describe('a stream', () => {
     const input = hex('f3 48 cd c9 c9 07 00 aa bb cc');
     const out = Buffer.alloc(100);
     expect(stream.run(Z_SYNC_FLUSH, input, 0, input.length, out, 0, 100)).toBe(5);
-    expect([out.toString('latin1', 0, 5), stream.inputLeft, stream.error]).toEqual(['Hello', 3, undefined]);
+    expect([out.toString('latin1', 0, 5), stream.inputLeft, stream.failed]).toEqual(['Hello', 3, false]);
     expect(stream.run(Z_SYNC_FLUSH, input, 7, input.length, out, 0, 100)).toBe(0);
     expect(stream.inputLeft).toBe(3);
   });
@@ -180,7 +180,7 @@ describe('a stream', () => {
       const stream = open('inflate');
       stream.run(Z_SYNC_FLUSH, message, 0, cut, Buffer.alloc(2000), 0, 2000);
       stream.run(Z_BLOCK, tail, 0, tail.length, Buffer.alloc(2000), 0, 2000);
-      if (stream.error === undefined && stream.inputLeft === 1) whole.push(cut);
+      if (!stream.failed && stream.inputLeft === 1) whole.push(cut);
     }
     expect(whole).toEqual([message.length]);
   });
