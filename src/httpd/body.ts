@@ -115,9 +115,12 @@ export class BodyReader {
     while (this.waiter !== undefined && input.from < input.to) {
       const { buf, resolve } = this.waiter;
       const result = this.decoder.decode(input, buf);
-      if (result !== PARSE_MORE && result !== PARSE_DONE) return this.fail(result, this.error(result));
       const n = this.decoder.found;
+      const broken = result !== PARSE_MORE && result !== PARSE_DONE;
+      if (broken && n === 0) return this.fail(result, this.error(result));
       if (n === 0 && result === PARSE_MORE) continue;
+      // the handler gets what was right, and the error with its next call
+      if (broken) this.fault = result;
       this.received += n;
       this.account(now, n);
       this.waiter = undefined;

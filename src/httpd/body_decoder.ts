@@ -64,11 +64,13 @@ export class BodyDecoder {
     const { chunks, limits } = this;
     for (;;) {
       if (!chunks.inData) {
-        const at = chunks.framing(input.buf, input.from, input.to);
+        const allowed = limits.maxReqHdrLen + this.content * FRAMING_PER_BYTE - this.framing;
+        const at = chunks.framing(input.buf, input.from, Math.min(input.to, input.from + allowed + 1));
         if (at < 0) return this.fail(HTTPD_400_BAD_REQUEST, 'the chunked coding is broken (RFC 9112 section 7.1)');
-        this.framing += at - input.from;
+        const n = at - input.from;
+        this.framing += n;
         input.from = at;
-        if (this.framing > limits.maxReqHdrLen + this.content * FRAMING_PER_BYTE) {
+        if (n > allowed) {
           return this.fail(HTTPD_431_REQ_HDR_FIELDS_TOO_LARGE, 'chunk extensions or trailers too long (maxReqHdrLen)');
         }
         if (chunks.done) return PARSE_DONE;

@@ -119,6 +119,10 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     return false;
   }
 
+  get endsWithPeer(): boolean {
+    return this.stream !== undefined;
+  }
+
   run(input: Input): void {
     while (this.sess.open && !this.sess.txFull && input.from < input.to) {
       switch (this.state) {
@@ -222,6 +226,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.stream = stream;
     this.streamKeepAliveMs = keepAliveMs;
     this.sess.setDeadline(keepAliveMs);
+    if (this.sess.peerEnded) stream.end();
   }
 
   /**

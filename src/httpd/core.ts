@@ -324,6 +324,7 @@ class Refusal implements Protocol {
   readonly request = undefined;
   readonly blocked = true;
   readonly unfinished = false;
+  readonly endsWithPeer = false;
 
   run(): void {}
   onPeerEnd(): void {}

@@ -184,8 +184,9 @@ export class Message {
       // a byte more than is allowed shows that there are too many
       const bytes = inflater.next(Math.min(room, maxMessageLen - this.total + 1));
       if (inflater.failed) return FAIL.DEFLATE;
-      if (this.total + bytes.length > maxMessageLen) return FAIL.MESSAGE_LENGTH;
-      if (this.utf8 !== undefined && !this.utf8.push(bytes, 0, bytes.length)) return FAIL.UTF8;
+      const within = Math.min(bytes.length, maxMessageLen - this.total);
+      if (this.utf8 !== undefined && !this.utf8.push(bytes, 0, within)) return FAIL.UTF8;
+      if (within < bytes.length) return FAIL.MESSAGE_LENGTH;
       const failure = this.append(bytes, 0, bytes.length);
       if (failure !== undefined) return failure;
       this.more = !inflater.inputUsed;

@@ -84,6 +84,10 @@ export class WsConn implements Protocol {
     return this.inbox?.hasMore ?? false;
   }
 
+  get endsWithPeer(): boolean {
+    return false;
+  }
+
   /** Has a Close frame gone either way? */
   get closing(): boolean {
     return this.tx.closeSent || this.peerClose !== undefined;

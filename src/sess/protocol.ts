@@ -30,6 +30,8 @@ export interface Protocol {
   readonly blocked: boolean;
   /** Can it go on without further bytes? */
   readonly unfinished: boolean;
+  /** Is there nothing more to do once the peer has sent FIN, whatever of its bytes waits? */
+  readonly endsWithPeer: boolean;
   /** Consumes what it can of `input`'s window, by moving `input.from`. What it leaves is too little for it. */
   run(input: Input): void;
   /** The peer has sent FIN, and all its bytes have been looked at. */

@@ -133,7 +133,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
         if (input.to > input.from && !protocol.blocked && this.protocol === protocol && !input.refill()) break;
       }
       // no more bytes will come: the protocol has none left, or too few to go on
-      const starved = input.length === 0 || !(this.protocol.blocked || this.txFull);
+      const starved = input.length === 0 || this.protocol.endsWithPeer || !(this.protocol.blocked || this.txFull);
       if (this.peerEnded && this.open && starved && !this.protocol.unfinished) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);

@@ -45,6 +45,7 @@ export class UrlencodedSplitter implements Splitter {
   }
 
   private endPair(): void {
+    // a body of ampersands only must not cost more than a look at them
     if (this.open.length === 0) return;
     // an ampersand in front, since a question mark there would be taken for that of a URL
     const [pair] = new URLSearchParams(`&${this.open.take().toString('utf8')}`);

@@ -310,3 +310,23 @@ describe('a recv that its handler has not awaited ends with the handler', () => 
     expect((await client.send(request('POST /', 'Content-Length: 0')).readResponse()).text).toBe('ok');
   });
 });
+
+test('what was right of a chunked body comes before the error, however it was cut', async () => {
+  for (const pieces of [['3\r\na=1\r\n4\r\n&b=2X'], ['3\r\na=1\r\n', '4\r\n&b=2X']]) {
+    const seen: string[] = [];
+    const server = await serve({
+      'POST /': async req => {
+        const buf = Buffer.alloc(100);
+        for (;;) seen.push(buf.toString('latin1', 0, await req.recv(buf)));
+      },
+    });
+    const client = await connectTo(server);
+    client.send(request('POST /', 'Transfer-Encoding: chunked') + pieces[0]);
+    if (pieces[1] !== undefined) {
+      await expect.poll(() => seen.length).toBe(1);
+      client.send(pieces[1]);
+    }
+    expect((await client.readResponse()).status).toBe(400);
+    expect(seen.join('')).toMatch(/^a=1/);
+  }
+});

@@ -3,7 +3,7 @@ import { ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE } from '../../src/err.js';
 import type { EventStream, EventStreamOptions } from '../../src/httpd/event_stream.js';
 import { ManualClock } from '../support/clock.js';
 import { connectTo } from '../support/server.js';
-import { exchange, request, serve } from './support.js';
+import { exchange, post, request, serve } from './support.js';
 
 /** A server whose /events hands its streams to the test. */
 async function events(options?: EventStreamOptions, clock = new ManualClock()) {
@@ -79,6 +79,33 @@ describe('a stream of events', () => {
     client.destroy();
     await expect(stream.send({ data: 'late' })).rejects.toThrow(refused(ESP_ERR_INVALID_STATE));
     await expect.poll(() => server.getClientList()).toEqual([]);
+  });
+
+  test('ends when the client goes, whatever waits behind its request', async () => {
+    const { client, server, streams } = await events({ keepAlive: 0 });
+    client.send(`${request('GET /events')}GET`);
+    await client.readUntil(':\n\n');
+    client.end();
+    await streams[0]?.closed;
+    await client.readAll();
+    await expect.poll(() => server.getClientList()).toEqual([]);
+  });
+
+  test('of a client that has gone before it begins ends at once', async () => {
+    let stream: EventStream | undefined;
+    const server = await serve({
+      'GET /events': async req => {
+        await new Promise(resolve => server.once('data', resolve));
+        stream = req.respStartEvents({ keepAlive: 0 });
+      },
+      'POST /go': async req => void (await req.text().then(() => req.respSend())),
+    });
+    const client = await connectTo(server);
+    client.send(request('GET /events')).end();
+    await exchange(server, post('/go', 'now'));
+    await client.readAll();
+    await stream?.closed;
+    expect(stream?.open).toBe(false);
   });
 
   test('ends when the server stops, and does not hold it up', async () => {

@@ -165,6 +165,13 @@ describe('chunks', () => {
     expect(always(`${'1\r\nx\r\n'.repeat(500)}0\r\n\r\n`, undefined, limits).result).toBe(PARSE_DONE);
   });
 
+  test('framing that is both too long and broken is refused for what comes first', () => {
+    const limits = { maxReqHdrLen: 100 };
+    const long = `1;${'a'.repeat(99)}`;
+    expect(always(`${long}@`, undefined, limits).result).toBe(HTTPD_431_REQ_HDR_FIELDS_TOO_LARGE);
+    expect(always(`${long.slice(0, -1)}@`, undefined, limits).result).toBe(HTTPD_400_BAD_REQUEST);
+  });
+
   test('framing that outweighs the content is refused: trailers', () => {
     const text = `0\r\n${'A: b\r\n'.repeat(30)}\r\n`;
     expect(always(text, undefined, { maxReqHdrLen: text.length }).result).toBe(PARSE_DONE);
