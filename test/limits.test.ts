@@ -28,8 +28,8 @@ describe('a client that goes on sending behind our FIN', () => {
     return { client, closed, fd };
   }
 
-  test('up to 4 MiB are discarded, and when it ends too there is no reset', async () => {
-    const { client, closed, fd } = await sendBehind(4 * 1024 * 1024);
+  test('up to 64 MiB are discarded, and when it ends too there is no reset', async () => {
+    const { client, closed, fd } = await sendBehind(64 * 1024 * 1024);
     expect(closed).not.toContain(fd);
     const ended = once(client.socket, 'close');
     client.end();
@@ -38,7 +38,7 @@ describe('a client that goes on sending behind our FIN', () => {
   });
 
   test('with a byte more its session ends', async () => {
-    const { closed, fd } = await sendBehind(4 * 1024 * 1024 + 1);
+    const { closed, fd } = await sendBehind(64 * 1024 * 1024 + 1);
     await vi.waitFor(() => expect(closed).toContain(fd));
   });
 });

@@ -13,7 +13,7 @@ import { type TxOwner, TxQueue } from './tx.js';
 /** So many received bytes may wait for a running handler before reading stops. */
 const HOLD_MAX = 64 * 1024;
 /** So many bytes are discarded after the last one was sent, before the connection is reset. */
-const LINGER_BYTES = 4 * 1024 * 1024;
+const LINGER_BYTES = 64 * 1024 * 1024;
 
 /** A send override that can't send now is asked again after so many ms. */
 const SEND_RETRY_MS = 10;
