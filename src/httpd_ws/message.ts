@@ -74,9 +74,13 @@ export class Message {
     return Math.min(this.waiting, this.rules.maxPacketLen);
   }
 
-  /** Is there something to hand over? */
+  /**
+   * Is there something to hand over? Of a compressed message only when the byte behind it is there too, or its end is
+   * known: else it would depend on where the input was cut which packet is the last one, or comes before a failure.
+   */
   get ready(): boolean {
-    return this.complete || this.waiting >= this.rules.maxPacketLen;
+    const { maxPacketLen } = this.rules;
+    return this.complete || this.waiting > (this.inflater === undefined ? maxPacketLen - 1 : maxPacketLen);
   }
 
   /** How many bytes may be pushed at a time: what the packet has room for; what is compressed is inflated piece by piece. */
