@@ -36,8 +36,9 @@ export interface HttpdConfig {
   /** How long a request's head may take in all, and how long `recv` and an unfinished WebSocket frame wait for more. Default 5. */
   recvWaitTimeout: number;
   /**
-   * Bytes per second that a body has to arrive with while a handler waits for it, on average, beyond the first
-   * `recvWaitTimeout`; a slower one gets 408. 0 sets no limit, as ESP-IDF has it. Default 240.
+   * Bytes per second that a body has to arrive with while a handler waits for it; a slower one gets 408. Twice
+   * `recvWaitTimeout` is free, and no more than that is saved up by what comes faster. 0 sets no limit, as ESP-IDF has
+   * it. Default 240.
    */
   minBodyRate: number;
   /**

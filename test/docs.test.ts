@@ -11,6 +11,7 @@ import { HttpdReq } from '../src/httpd/req.js';
 import { HttpdServer } from '../src/httpd/server.js';
 import { checkWsOptions } from '../src/httpd_ws/options.js';
 import * as api from '../src/index.js';
+import { checkFormOptions } from '../src/web/form_options.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const NOT_OURS = new Set(['node_modules', 'dist', 'coverage', '.git']);
@@ -170,7 +171,8 @@ describe("README's tables", () => {
   });
 
   const index = read('src/index.ts');
-  const listed = tables(readme, 'C', 'TypeScript').flatMap(([, twin]) => code(twin));
+  const twins = [...tables(readme, 'C', 'TypeScript'), ...tables(readme, 'added', 'TypeScript')];
+  const listed = twins.flatMap(([, twin]) => code(twin));
 
   test.each(listed)('%s exists', name => {
     const [, owner, member] = /^(?:(server|req)\.)?(\w+)/.exec(name) ?? [];
@@ -181,7 +183,7 @@ describe("README's tables", () => {
     else expect(['for', 'await']).toContain(member);
   });
 
-  test('every function that the package exports is in the table of C functions', () => {
+  test('every function that the package exports is in one of the tables of functions', () => {
     const functions = Object.entries(api).filter(([name, value]) => typeof value === 'function' && name !== 'EspError');
     const names = listed.map(name => /^\w+/.exec(name)?.[0]);
     for (const [name] of functions) expect(names).toContain(name);
@@ -211,7 +213,14 @@ describe('docs/errors.md', () => {
 });
 
 describe('docs/limits.md', () => {
-  const rows = ['Connections and sessions', 'Requests', 'Handlers and responses', 'WebSocket', 'Overrides and the log'];
+  const rows = [
+    'Connections and sessions',
+    'Requests',
+    'Handlers and responses',
+    'Files and forms',
+    'WebSocket',
+    'Overrides and the log',
+  ];
   const limits = read('docs/limits.md');
 
   test.each(rows)('%s: each limit names the test that reaches it', heading => {
@@ -224,6 +233,100 @@ describe('docs/limits.md', () => {
     const numbers = Object.entries(api.httpdDefaultConfig()).filter(([, value]) => typeof value === 'number');
     const first = tables(limits, 'limit').flatMap(([limit]) => code(limit));
     for (const [name] of numbers) if (name !== 'serverPort') expect(first).toContain(name);
+  });
+});
+
+describe('docs/security.md', () => {
+  const security = read('docs/security.md');
+  const rows = tables(security, 'flaw', 'what is done', 'test');
+
+  test.each(rows)('%s: names a test that is there', (_flaw, done, tests) => {
+    const links = [...(tests ?? '').matchAll(/\]\((\S+)\)/g)].map(match => match[1] as string);
+    expect(done).not.toBe('');
+    expect(links).not.toEqual([]);
+    for (const link of links) {
+      expect(link).toMatch(/^\.\.\/test\/\S+\.test\.ts$/);
+      expect(existsSync(join(ROOT, 'docs', link)), link).toBe(true);
+    }
+  });
+
+  test('no flaw is named twice', () => {
+    const flaws = rows.map(([flaw]) => flaw);
+    expect(new Set(flaws).size).toBe(flaws.length);
+  });
+});
+
+describe('docs/http.md', () => {
+  const page = read('docs/http.md');
+
+  const OPTIONS: readonly (readonly [name: string, file: string])[] = [
+    ['BasicAuthOptions', 'src/web/basic_auth.ts'],
+    ['CorsOptions', 'src/web/cors.ts'],
+    ['CookieOptions', 'src/httpd/cookie.ts'],
+    ['FormOptions', 'src/web/form_options.ts'],
+    ['SendFileOptions', 'src/files/send_options.ts'],
+    ['EventStreamOptions', 'src/httpd/event_stream.ts'],
+    ['StaticOptions', 'src/web/static_files.ts'],
+  ];
+
+  test.each(OPTIONS)('lists every field of %s', (name, file) => {
+    const table = page.split(new RegExp(`^\`${name}\`[^\n]*\n\n`, 'm'))[1]?.split('\n\n')[0] ?? '';
+    const fields = fieldsOf(file, name);
+    expect(fields).not.toEqual([]);
+    expect(tables(table, 'name').map(([cell]) => code(cell)[0])).toEqual(fields);
+  });
+
+  test('the limits of forms have the right defaults', () => {
+    const rows = tables(page, 'name', 'unit', 'default', 'meaning').map(([name, , byDefault]) => [
+      code(name)[0],
+      byDefault,
+    ]);
+    for (const [name, value] of Object.entries(checkFormOptions({}))) {
+      expect(rows).toContainEqual([name, value === Number.MAX_SAFE_INTEGER ? 'none' : value.toLocaleString('en-US')]);
+    }
+  });
+
+  test('its examples are one program, which does what they say', async () => {
+    const blocks = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(match => match[1]);
+    const program = blocks
+      .join('\n')
+      .replace("'esp-httpd'", `'${pathToFileURL(join(ROOT, 'src/index.ts')).href}'`)
+      .replace('serverPort: 8080', "serverPort: 0, host: '127.0.0.1'");
+    expect(program).toContain('serverPort: 0');
+    const folder = mkdtempSync(join(tmpdir(), 'esp-httpd-http-'));
+    const file = join(folder, 'program.mts');
+    writeFileSync(file, `${program}\nexport { server };\n`);
+    const module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { server: HttpdServer };
+    await using server = module.server;
+    rmSync(folder, { recursive: true });
+
+    const get = async (path: string, init?: RequestInit) => {
+      const answer = await fetch(`http://127.0.0.1:${server.port}${path}`, { redirect: 'manual', ...init });
+      return { status: answer.status, headers: answer.headers, text: await answer.text() };
+    };
+    expect((await get('/led/7')).text).toBe('LED 7 is on\n');
+    expect((await get('/admin/whoami')).status).toBe(401);
+    const authorization = `Basic ${Buffer.from('admin:correct horse').toString('base64')}`;
+    expect((await get('/admin/whoami', { headers: { authorization } })).text).toBe('admin\n');
+    const preflight = { origin: 'https://app.example', 'access-control-request-method': 'POST' };
+    const { status, headers } = await get('/api/x', { method: 'OPTIONS', headers: preflight });
+    expect([status, headers.get('access-control-allow-origin')]).toEqual([204, 'https://app.example']);
+    expect((await get('/visit', { headers: { cookie: 'visits=3' } })).headers.get('set-cookie')).toMatch(/^visits=4; /);
+    const fields = new URLSearchParams({ ssid: 'home' });
+    expect((await get('/wifi', { method: 'POST', body: fields })).text).toBe('joining home\n');
+    const form = new FormData();
+    form.append('firmware', new Blob(['x'.repeat(100_000)]), 'a.bin');
+    expect((await get('/upload', { method: 'POST', body: form })).text).toBe('100000 bytes\n');
+    expect((await get('/changes')).text).toBe(read('CHANGELOG.md'));
+    expect((await get('/zeros')).text).toBe('\0'.repeat(1_000_000));
+    expect((await get('/metrics')).text).toContain('esp_httpd_requests_total');
+    expect((await get('/docs/http.md')).text).toBe(page);
+    expect([(await get('/docs')).status, (await get('/docs/')).status, (await get('/nothing')).status]).toEqual([
+      301, 200, 404,
+    ]);
+    const events = await fetch(`http://127.0.0.1:${server.port}/events`);
+    expect(events.headers.get('content-type')).toBe('text/event-stream');
+    await events.body?.cancel();
   });
 });
 

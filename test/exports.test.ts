@@ -90,20 +90,29 @@ const FUNCTIONS = [
   'httpdEsp32Config',
   'httpdStart',
   'uriMatchWildcard',
+  'uriMatchParams',
   'queryKeyValue',
+  'staticUriHandler',
+  'metricsUriHandler',
+  'formParts',
+  'readForm',
+  'basicAuth',
+  'basicAuthUser',
+  'cors',
   'wsFrame',
   'espErrToName',
   'espLog',
   'EspError',
 ];
 
-/** What API.md promises of the server, with the number of arguments that must be given. */
+/** The methods of a server and of a request, with how many parameters without a default they have. */
 const SERVER: Readonly<Record<string, number>> = {
   stop: 0,
   registerUriHandler: 1,
   unregisterUriHandler: 2,
   unregisterUri: 1,
   registerErrHandler: 2,
+  before: 2,
   queueWork: 2,
   sessTriggerClose: 1,
   sessUpdateLruCounter: 1,
@@ -123,10 +132,16 @@ const SERVER: Readonly<Record<string, number>> = {
   once: 2,
   off: 2,
   getServerState: 0,
+  getStats: 0,
+  sessGetPeer: 1,
+  sessGetTxPending: 1,
   wsSendFrameAsync: 2,
   wsSendData: 2,
   wsSendDataAsync: 4,
   wsGetFdInfo: 1,
+  wsBroadcast: 2,
+  wsClose: 1,
+  wsGetSubprotocol: 1,
 };
 
 const REQUEST: Readonly<Record<string, number>> = {
@@ -136,6 +151,7 @@ const REQUEST: Readonly<Record<string, number>> = {
   getHdrValueStr: 1,
   getUrlQueryLen: 0,
   getUrlQueryStr: 0,
+  getUriParam: 1,
   getCookieVal: 1,
   handleErr: 1,
   asyncHandlerBegin: 0,
@@ -143,10 +159,15 @@ const REQUEST: Readonly<Record<string, number>> = {
   respSetStatus: 1,
   respSetType: 1,
   respSetHdr: 2,
+  respSetCookie: 3,
   respSend: 0,
   respSendstr: 0,
   respSendChunk: 0,
   respSendstrChunk: 0,
+  respSendHead: 1,
+  respSendPart: 1,
+  respSendFile: 2,
+  respStartEvents: 1,
   respSendErr: 2,
   respSendCustomErr: 2,
   respSend404: 0,
@@ -230,8 +251,8 @@ describe('fields', () => {
         method: api.HTTP_GET,
         userCtx: 'mine',
         handler: req => {
-          const { handle, method, uri, contentLen, userCtx, sessCtx, freeCtx, ignoreSessCtxChanges } = req;
-          resolve({ handle, method, uri, contentLen, userCtx, sessCtx, freeCtx, ignoreSessCtxChanges });
+          const { handle, method, uri, uriTemplate, contentLen, userCtx, sessCtx, freeCtx, ignoreSessCtxChanges } = req;
+          resolve({ handle, method, uri, uriTemplate, contentLen, userCtx, sessCtx, freeCtx, ignoreSessCtxChanges });
           void req.respSend();
         },
       });
@@ -241,6 +262,7 @@ describe('fields', () => {
       handle: server,
       method: api.HTTP_GET,
       uri: '/?q',
+      uriTemplate: '/',
       contentLen: 0,
       userCtx: 'mine',
       sessCtx: undefined,
@@ -254,7 +276,8 @@ describe('fields', () => {
       'serverPort host backlogConn maxOpenSockets maxUriHandlers maxRespHeaders maxReqHdrLen maxUriLen lruPurgeEnable ' +
       'recvWaitTimeout sendWaitTimeout keepAliveEnable keepAliveIdle keepAliveInterval keepAliveCount enableSoLinger ' +
       'lingerTimeout globalUserCtx globalUserCtxFreeFn globalTransportCtx globalTransportCtxFreeFn openFn closeFn uriMatchFn ' +
-      'idleTimeout maxWorkQueue maxReqBodyLen maxTxPending txOverflow logger lenientLineEndings port';
+      'idleTimeout maxWorkQueue maxReqBodyLen maxTxPending txOverflow logger lenientLineEndings port ' +
+      'maxSessPerIp minBodyRate';
     expect(Object.keys(api.httpdDefaultConfig())).toEqual(expect.arrayContaining(names.split(' ')));
   });
 
