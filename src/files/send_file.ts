@@ -21,7 +21,7 @@ export interface FileResponder extends BodySink {
   getHdrValueStr(name: string): string | undefined;
   respSetStatus(status: string): void;
   respSetType(type: string): void;
-  respSetHdr(name: string, value: string): void;
+  respAddHdr(name: string, value: string): void;
 }
 
 /** Opens a file or a folder; undefined if there is none. */
@@ -133,7 +133,7 @@ export async function sendChosen(
     const wanted = range !== undefined && ifRangeHolds(field('if-range'), validators, now);
     const ranges = wanted ? parseRange(range, chosen.file.size) : undefined;
     if (ranges?.length === 0) {
-      req.respSetHdr('Content-Range', unsatisfiedRange(chosen.file.size));
+      req.respAddHdr('Content-Range', unsatisfiedRange(chosen.file.size));
       return await sendNothing(req, '416 Range Not Satisfiable');
     }
     setCacheHeaders(req, chosen, validators, settings);
@@ -151,20 +151,20 @@ function validatorsOf(file: OpenFile, now: number): Validators {
 
 /** What a 304 has too (section 15.4.5). */
 function setCacheHeaders(req: FileResponder, chosen: Chosen, validators: Validators, settings: SendSettings): void {
-  if (settings.cacheControl !== undefined) req.respSetHdr('Cache-Control', settings.cacheControl);
-  if (chosen.varies) req.respSetHdr('Vary', 'Accept-Encoding');
-  req.respSetHdr('ETag', validators.etag);
-  req.respSetHdr('Last-Modified', httpDate(validators.lastModified));
+  if (settings.cacheControl !== undefined) req.respAddHdr('Cache-Control', settings.cacheControl);
+  if (chosen.varies) req.respAddHdr('Vary', 'Accept-Encoding');
+  req.respAddHdr('ETag', validators.etag);
+  req.respAddHdr('Last-Modified', httpDate(validators.lastModified));
 }
 
 function setContentHeaders(req: FileResponder, chosen: Chosen, path: string, settings: SendSettings): void {
   const { download, ranges } = settings;
   req.respSetType(chosen.type);
-  req.respSetHdr('Accept-Ranges', ranges ? 'bytes' : 'none');
-  if (settings.nosniff) req.respSetHdr('X-Content-Type-Options', 'nosniff');
-  if (chosen.coding !== undefined) req.respSetHdr('Content-Encoding', chosen.coding);
+  req.respAddHdr('Accept-Ranges', ranges ? 'bytes' : 'none');
+  if (settings.nosniff) req.respAddHdr('X-Content-Type-Options', 'nosniff');
+  if (chosen.coding !== undefined) req.respAddHdr('Content-Encoding', chosen.coding);
   if (download !== false)
-    req.respSetHdr('Content-Disposition', attachment(download === true ? basename(path) : download));
+    req.respAddHdr('Content-Disposition', attachment(download === true ? basename(path) : download));
 }
 
 function sendNothing(req: FileResponder, status: string): Promise<void> {
@@ -182,7 +182,7 @@ async function sendRanges(req: FileResponder, { file, type }: Chosen, ranges: re
   req.respSetStatus('206 Partial Content');
   const [{ first, last }, second] = ranges as [ByteRange, ByteRange?];
   if (second === undefined) {
-    req.respSetHdr('Content-Range', contentRange({ first, last }, file.size));
+    req.respAddHdr('Content-Range', contentRange({ first, last }, file.size));
     return sendSlice(req, file, first, last - first + 1);
   }
   const { type: multipartType, heads, tail, contentLen } = multipart(ranges, type, file.size, randomBoundary());

@@ -5,7 +5,7 @@ import { invalidArg } from '../err.js';
 import type { UriHandler } from './route.js';
 
 interface Hook {
-  /** Without a slash at its end; empty for all paths. */
+  /** As octets, without a slash at its end; empty for all paths. */
   readonly prefix: string;
   readonly code: UriHandler;
 }
@@ -22,11 +22,11 @@ export class BeforeHooks {
    * @throws EspError ESP_ERR_INVALID_ARG
    */
   add(prefix: string, code: UriHandler): () => void {
-    if (typeof prefix !== 'string' || normalPath(prefix) !== prefix) {
-      invalidArg("the prefix must be a path such as '/' or '/admin', without dot segments, '//' and percent-encoding");
+    if (typeof prefix !== 'string' || /[%?#]/.test(prefix) || normalPath(octets(prefix)) !== octets(prefix)) {
+      invalidArg("the prefix must be a path such as '/' or '/admin', without dot segments, '//', '%', '?' and '#'");
     }
     if (typeof code !== 'function') invalidArg(`the hook of '${prefix}' must be a function`);
-    const hook = { prefix: prefix.endsWith('/') ? prefix.slice(0, -1) : prefix, code };
+    const hook = { prefix: octets(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix), code };
     this.hooks = [...this.hooks, hook];
     return () => {
       this.hooks = this.hooks.filter(other => other !== hook);
@@ -61,6 +61,11 @@ function normalPath(path: string): string {
   const last = parts[parts.length - 1];
   const folder = segments.length > 0 && (last === '' || last === '.' || last === '..');
   return `/${segments.join('/')}${folder ? '/' : ''}`;
+}
+
+/** UTF-8 as it stands in a path that is decoded byte by byte. */
+function octets(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** Percent-decoded byte by byte, as Latin-1: what is wrong in it stays as it is. */

@@ -98,7 +98,8 @@ export class BodyReader {
   patience(now: number): number {
     const { recvWaitMs, minBodyRate } = this.limits;
     this.waitsSince = now;
-    return minBodyRate === 0 ? recvWaitMs : Math.min(recvWaitMs, this.credit);
+    // 0 would be for ever
+    return minBodyRate === 0 ? recvWaitMs : Math.max(1, Math.min(recvWaitMs, this.credit));
   }
 
   /** It has got `n` bytes, or none in time. */

@@ -23,7 +23,7 @@ import { HttpdReq } from './req.js';
 import type { HandlerResult, LiveStream, ReqOwner } from './req_owner.js';
 import { Response, type ResponseHost } from './resp.js';
 import { routeRequest } from './router.js';
-import { UNTIMED } from './stats.js';
+import { UNCOUNTED, UNTIMED } from './stats.js';
 
 /** What comes next when the handler has ended, and there is no response yet. */
 interface NextStep {
@@ -224,6 +224,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   beginStream(stream: LiveStream, keepAliveMs: number): void {
     this.stream = stream;
+    this.began = UNCOUNTED;
     this.streamKeepAliveMs = keepAliveMs;
     this.sess.setDeadline(keepAliveMs);
     if (this.sess.peerEnded) stream.end();
@@ -244,8 +245,11 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       return this.threw(req, thrown);
     }
     if (!isThenable(result)) return this.returned(req, result);
-    this.takesLong();
-    if (!this.body.waiting) this.waitForHandler();
+    // else what has taken its place, or comes next, has its own patience
+    if (this.current === req) {
+      if (!this.body.waiting) this.waitForHandler();
+      this.takesLong();
+    }
     const { sess } = this;
     result.then(
       value => sess.guard(() => this.returned(req, value)),

@@ -321,6 +321,11 @@ export class HttpdReq extends ReqHead {
     if (this.owner?.current === this) this.owner.faultBody(code);
   }
 
+  /** @internal Adds a header of the library's own, which `maxRespHeaders` does not count. */
+  respAddHdr(name: string, value: string): void {
+    this.live('respAddHdr').resp.addHeader(name, value);
+  }
+
   /** @internal The connection becomes a WebSocket, or is about to. */
   attachWs(ws: WsOps): void {
     this.ws = ws;

@@ -123,7 +123,7 @@ export class Response {
   /** The headers set so far stay on whatever answers the request; status and type do not. */
   keepHeaders(): void {
     const { headers, headerCount, hasDate } = this;
-    if (headerCount > 0) this.kept = { headers, headerCount, hasDate };
+    if (headers !== '') this.kept = { headers, headerCount, hasDate };
     this.discard();
   }
 
@@ -173,6 +173,12 @@ export class Response {
       );
     }
     this.headerCount += 1;
+    this.headers += `${name}: ${value}\r\n`;
+  }
+
+  /** Adds a header of the library's own, which `maxRespHeaders` does not count. */
+  addHeader(name: string, value: string): void {
+    this.mustNotHaveBegun('add a header');
     this.headers += `${name}: ${value}\r\n`;
   }
 

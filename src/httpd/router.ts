@@ -41,10 +41,9 @@ function runHooks(
   at: number,
 ): void {
   const hook = hooks[at];
-  if (hook === undefined) {
-    conn.resp.keepHeaders();
-    return findHandler(conn, core, head, path);
-  }
+  // what the hooks so far have set
+  if (at > 0) conn.resp.keepHeaders();
+  if (hook === undefined) return findHandler(conn, core, head, path);
   conn.invoke(conn.current as HttpdReq, hook, {
     go: () => runHooks(conn, core, head, path, hooks, at + 1),
     refusal: HTTPD_403_FORBIDDEN,
@@ -67,7 +66,7 @@ function findHandler(conn: HttpConn, core: HttpdCore, head: RequestHead, path: s
   if (route !== undefined) return serve(conn, core, route, head, req);
   if (path === '*' && method === HTTP_OPTIONS) return conn.invoke(req, answerOptions);
   if (allow === undefined) return conn.answerError(req, HTTPD_404_NOT_FOUND);
-  conn.resp.setHeader('Allow', allow);
+  conn.resp.addHeader('Allow', allow);
   conn.answerError(req, HTTPD_405_METHOD_NOT_ALLOWED);
 }
 

@@ -47,8 +47,9 @@ export interface HttpdStats {
     readonly wsMessages: number;
   };
   /**
-   * How long requests have taken, in seconds, from their head to the end of their handler and its response. Where more than a few end in the
-   * same turn of the loop, the others are taken to be as long as the last one that was timed.
+   * How long requests have taken, in seconds, from their head to the end of their handler and its response; streams of
+   * events are not among them. Where more than a few end in the same turn of the loop, the others are taken to be as
+   * long as the last one that was timed.
    */
   readonly handlerTime: {
     /** Upper bounds of the buckets, in seconds; a last one has none. */
@@ -69,6 +70,8 @@ const BOUNDS = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const TIMED_MAX = 8;
 /** Instead of a time: it was not read. */
 export const UNTIMED = -1;
+/** The same: it is not to be counted, since it lasts as long as somebody wants. */
+export const UNCOUNTED = -2;
 
 export class Stats implements Traffic {
   received = 0;
@@ -89,7 +92,9 @@ export class Stats implements Traffic {
   private readonly buckets = new Array<number>(BOUNDS.length + 1).fill(0);
   private seconds = 0;
   private timed = 0;
-  /** What the last handler that was timed has taken, in seconds, and its bucket. */
+  /** When the clock was looked at first in this turn; 0 if it was not. */
+  private turnBegan = 0;
+  /** What the last handler that began and ended in one turn has taken, in seconds, and its bucket. */
   private last = 0;
   private lastBucket = 0;
 
@@ -98,24 +103,35 @@ export class Stats implements Traffic {
 
   /** A turn of the loop is over. */
   turn(): void {
-    this.timed = 0;
+    this.timed = this.turnBegan = 0;
   }
 
   /** A handler begins. @returns the time, or UNTIMED */
   begin(): number {
-    return this.timed < TIMED_MAX ? this.now() : UNTIMED;
+    if (this.timed >= TIMED_MAX) return UNTIMED;
+    const now = this.now();
+    if (this.turnBegan === 0) this.turnBegan = now;
+    return now;
   }
 
   /** A handler that began then has ended. */
   end(began: number): void {
-    if (began !== UNTIMED) {
-      this.timed += 1;
-      this.last = Math.max(0, this.now() - began) / 1000;
-      const bucket = BOUNDS.findIndex(bound => this.last <= bound);
-      this.lastBucket = bucket < 0 ? BOUNDS.length : bucket;
-    }
-    this.buckets[this.lastBucket] = (this.buckets[this.lastBucket] as number) + 1;
-    this.seconds += this.last;
+    if (began === UNCOUNTED) return;
+    if (began === UNTIMED) return this.count(this.last, this.lastBucket);
+    this.timed += 1;
+    const seconds = Math.max(0, this.now() - began) / 1000;
+    const found = BOUNDS.findIndex(bound => seconds <= bound);
+    const bucket = found < 0 ? BOUNDS.length : found;
+    this.count(seconds, bucket);
+    // what has waited for something says nothing about those that end in the turn in which they began
+    if (this.turnBegan === 0 || began < this.turnBegan) return;
+    this.last = seconds;
+    this.lastBucket = bucket;
+  }
+
+  private count(seconds: number, bucket: number): void {
+    this.buckets[bucket] = (this.buckets[bucket] as number) + 1;
+    this.seconds += seconds;
   }
 
   /** The histogram so far. */

@@ -417,7 +417,7 @@ describe('failures', () => {
     await expect.poll(openFds, { interval: 2 }).toBe(before);
   });
 
-  test.each(['respSetHdr', 'respSetType', 'respSend', 'respSendHead'] as const)(
+  test.each(['respAddHdr', 'respSetType', 'respSend', 'respSendHead'] as const)(
     'a request that is over, in %s: the file is closed',
     async method => {
       const path = join(filesOf({ 'a.bin': pattern(100_000), b: 'x' }), method === 'respSend' ? 'b' : 'a.bin');

@@ -60,7 +60,7 @@ export class FakeRequest implements FileResponder {
     this.type = type;
   }
 
-  respSetHdr(name: string, value: string): void {
+  respAddHdr(name: string, value: string): void {
     if (Object.hasOwn(this.headers, name)) throw new Error(`${name} is set twice`);
     this.headers[name] = value;
   }

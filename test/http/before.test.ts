@@ -30,6 +30,36 @@ describe('before', () => {
     expect((await exchange(server, request(`GET ${path}`))).status).toBe(guarded ? 401 : 200);
   });
 
+  test.each(['/b%C3%BCro/x', '/b%c3%bcro', '/./b%C3%BCro'])('of /büro: %s is guarded', async path => {
+    const server = await serve({ 'GET /*': ok }, { uriMatchFn: uriMatchWildcard });
+    server.before('/büro', req => void req.respSendCustomErr('401 Unauthorized'));
+    expect((await exchange(server, request(`GET ${path}`))).status).toBe(401);
+    expect((await exchange(server, request('GET /b%FCro'))).status).toBe(200);
+  });
+
+  test('headers of a hook are on the answer to a later hook that fails', async () => {
+    const server = await serve({ 'GET /*': ok }, { uriMatchFn: uriMatchWildcard });
+    server.before('/', req => req.respSetHdr('X-Kept', 'yes'));
+    server.before('/refuses', () => ESP_FAIL);
+    server.before('/throws', () => {
+      throw new Error('broken');
+    });
+    for (const [path, status] of [
+      ['/refuses', 403],
+      ['/throws', 500],
+    ]) {
+      const response = await exchange(server, request(`GET ${path}`));
+      expect([response.status, response.headers['x-kept']], String(path)).toEqual([status, 'yes']);
+    }
+  });
+
+  test('a 405 has its Allow, though hooks have set all headers that there may be', async () => {
+    const server = await serve({ 'GET /': ok }, { maxRespHeaders: 1 });
+    server.before('/', req => req.respSetHdr('X-Kept', 'yes'));
+    const { status, headers } = await exchange(server, request('PUT /'));
+    expect([status, headers.allow, headers['x-kept']]).toEqual([405, 'GET, HEAD', 'yes']);
+  });
+
   test('runs before 404, 405 and a handshake, and lets go on what it does not answer', async () => {
     const server = await serve({ 'GET /': ok });
     server.registerUriHandler({ uri: '/ws', method: HTTP_GET, isWebsocket: true, handler: () => {} });
@@ -131,13 +161,16 @@ describe('before', () => {
     expect((await client.readResponse()).headers['x-kept']).toBeUndefined();
   });
 
-  test.each(['admin', '', '/a//b', '/a/../b', '/%61', 7])('refuses the prefix %j', async prefix => {
-    const server = await serve({});
-    expect(() => server.before(prefix as string, () => {})).toThrow(
-      expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
-    );
-    expect(() => server.before('/', undefined as never)).toThrow(
-      expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
-    );
-  });
+  test.each(['admin', '', '/a//b', '/a/../b', '/%61', '/%zz', '/a?b', '/a#b', '/a\\b', 7])(
+    'refuses the prefix %j',
+    async prefix => {
+      const server = await serve({});
+      expect(() => server.before(prefix as string, () => {})).toThrow(
+        expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
+      );
+      expect(() => server.before('/', undefined as never)).toThrow(
+        expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
+      );
+    },
+  );
 });

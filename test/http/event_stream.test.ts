@@ -8,7 +8,14 @@ import { exchange, post, request, serve } from './support.js';
 /** A server whose /events hands its streams to the test. */
 async function events(options?: EventStreamOptions, clock = new ManualClock()) {
   const streams: EventStream[] = [];
-  const server = await serve({ 'GET /events': req => void streams.push(req.respStartEvents(options)) }, {}, { clock });
+  const server = await serve(
+    {
+      'GET /events': req => void streams.push(req.respStartEvents(options)),
+      'GET /async': async req => void streams.push(req.respStartEvents(options)),
+    },
+    { idleTimeout: 60 },
+    { clock },
+  );
   const client = await connectTo(server);
   const open = async (...headers: string[]) => {
     client.send(request('GET /events', ...headers));
@@ -60,6 +67,22 @@ describe('a stream of events', () => {
       await client.readUntil(chunk(':\n\n'));
     }
     expect(server.getClientList()).toHaveLength(1);
+  });
+
+  test('shows the same if the handler is asynchronous, and is idle behind a HEAD request', async () => {
+    const { client, clock, server } = await events({ keepAlive: 10 });
+    client.send(request('GET /async'));
+    await client.readUntil(chunk(':\n\n'));
+    for (let i = 0; i < 3; i++) {
+      clock.advance(12_000);
+      await client.readUntil(chunk(':\n\n'));
+    }
+    client.destroy();
+    const other = await connectTo(server);
+    await other.send(request('HEAD /async')).readResponse({ toHead: true });
+    await expect.poll(() => server.getClientList().length).toBe(1);
+    clock.advance(62_000);
+    expect(await other.closed()).toBe('fin');
   });
 
   test('without keepAlive it is quiet, and no deadline ends it', async () => {

@@ -107,6 +107,25 @@ describe('minBodyRate', () => {
     expect(errors.map(text => /minBodyRate/.test(text))).toEqual([false, true, true, true]);
   });
 
+  test('a body whose time is up to the millisecond is not waited for without end', async () => {
+    const { clock, client, seen, server } = await start(240, async req => {
+      const buf = Buffer.alloc(100);
+      for (let n = 0; n < 1000; n += await req.recv(buf));
+    });
+    await expect.poll(() => server.getStats().sessions.now.handling).toBe(1);
+    // 10 s to begin with, and 25 ms for each six bytes
+    for (const ms of [4_900, 4_900, 275]) {
+      await new Promise(setImmediate);
+      clock.advance(ms);
+      const before = seen();
+      client.send('sixsix');
+      await expect.poll(() => seen() - before).toBe(6);
+    }
+    await new Promise(setImmediate);
+    clock.advance(3_000);
+    expect((await client.readResponse()).status).toBe(408);
+  });
+
   test('the time that a handler takes itself does not count', async () => {
     const { clock, client } = await start(240, async req => {
       for (let i = 0; i < 5; i++) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Stats, UNTIMED } from '../../src/httpd/stats.js';
+import { Stats, UNCOUNTED, UNTIMED } from '../../src/httpd/stats.js';
 
 /** Statistics on a clock of the test. */
 function make() {
@@ -38,6 +38,21 @@ describe('the times of handlers', () => {
     run(500);
     expect(stats.handlerTime().counts[8]).toBe(1);
     expect(stats.handlerTime().sum).toBeCloseTo(0.716, 6);
+  });
+
+  test('a request that has waited for something says nothing about those that are not timed', () => {
+    const { stats, clock, run } = make();
+    const long = stats.begin();
+    stats.turn();
+    clock.ms += 1;
+    for (let i = 0; i < 8; i++) run(2);
+    clock.ms += 3_600_000;
+    stats.end(long);
+    stats.turn();
+    stats.end(UNTIMED);
+    expect(stats.handlerTime()).toMatchObject({ counts: [0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1], count: 10 });
+    stats.end(UNCOUNTED);
+    expect(stats.handlerTime().count).toBe(10);
   });
 
   test('a clock that goes back counts as no time', () => {
