@@ -3,25 +3,36 @@ import { configDefaults, defineConfig } from 'vitest/config';
 /** Tests in which a server listens: they run once on each select loop. */
 const ON_EACH_PORT = ['test/http/**/*.test.ts', 'test/ws/**/*.test.ts', 'examples/**/*.test.ts'];
 
-const common = { extends: true as const };
+const common = {
+  testTimeout: 20_000,
+  hookTimeout: 30_000,
+  // processes, since the epoll port works on a main thread only
+  pool: 'forks' as const,
+  // a process for each file would take longer than most files; test/support/fresh_modules.ts keeps the files apart
+  isolate: false,
+  setupFiles: ['test/support/fresh_modules.ts'],
+};
+
+/** Quiet: tests that look at the log bring their own logger. */
+const HTTPD_LOG = 'silent';
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    // processes, since the epoll port works on a main thread only
-    pool: 'forks',
     // by default vitest leaves a core free, and some tests only wait
     maxWorkers: '100%',
-    // quiet: tests that look at the log bring their own logger
-    env: { HTTPD_LOG: 'silent' },
+    globalSetup: ['test/support/compile.ts'],
     projects: [
       {
-        ...common,
-        test: { name: 'rooms', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, ...ON_EACH_PORT] },
+        test: {
+          ...common,
+          name: 'rooms',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...ON_EACH_PORT],
+          env: { HTTPD_LOG },
+        },
       },
-      { ...common, test: { name: 'epoll', include: ON_EACH_PORT, env: { SELECT_LOOP: 'epoll' } } },
-      { ...common, test: { name: 'net', include: ON_EACH_PORT, env: { SELECT_LOOP: 'net' } } },
+      { test: { ...common, name: 'epoll', include: ON_EACH_PORT, env: { HTTPD_LOG, SELECT_LOOP: 'epoll' } } },
+      { test: { ...common, name: 'net', include: ON_EACH_PORT, env: { HTTPD_LOG, SELECT_LOOP: 'net' } } },
     ],
   },
 });

@@ -3,23 +3,23 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { escapeForLog, espLog, httpdLogs } from '../src/log.js';
+import { compiledUrl } from './support/compiled.js';
 import { collectLog } from './support/server.js';
 
 const run = promisify(execFile);
-const LOG = new URL('../src/log.ts', import.meta.url).href;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** What a program prints that logs a line of each level with the tag `app`, then one with a peer's text. */
 async function printed(env: Record<string, string | undefined>): Promise<string[]> {
   const program = `
-    const { espLog, escapeForLog } = await import(${JSON.stringify(LOG)});
+    const { espLog, escapeForLog } = await import(${JSON.stringify(compiledUrl('src/log.ts'))});
     const log = espLog('app');
     log.debug('a detail');
     log.info("Starting server on port: '80'");
     log.warn('careful');
     log.error('broken: ' + escapeForLog('a\\r\\nI (1) app: forged'));
   `;
-  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], {
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], {
     cwd: ROOT,
     env: { ...process.env, HTTPD_LOG: undefined, HTTPD_LOG_FORMAT: undefined, ...env },
   });

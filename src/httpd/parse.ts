@@ -203,7 +203,9 @@ export class RequestParser {
     const [blanks] = BLANKS_BEHIND_LENGTH.exec(text) ?? [];
     if (blanks === undefined) return false;
     this.mends += 1;
-    return this.llhttp.replay(text.slice(0, -blanks.length) + blanks.replaceAll('\t', ' ')) === HPE_OK;
+    // a bare LF behind the request line was given to llhttp as CRLF
+    const head = text.slice(0, -blanks.length).replace(/(?<!\r)\n/, '\r\n');
+    return this.llhttp.replay(head + blanks.replaceAll('\t', ' ')) === HPE_OK;
   }
 
   free(): void {

@@ -252,11 +252,12 @@ export class Response {
 
   /** Sends bytes as they are. */
   sendRaw(bytes: Uint8Array): Promise<void> {
-    if (this.phase === COMPLETE) this.mustNotHaveBegun('send');
+    // raw bytes inside a body that the library frames would break its framing
+    if (this.phase !== RAW) this.mustNotHaveBegun('send');
     const { sess } = this.host;
     sess.admit(false);
     sess.tx.write(bytes);
-    if (this.phase === NONE) this.phase = RAW;
+    this.phase = RAW;
     this.host.onSentData(bytes.length);
     return sess.sent();
   }

@@ -28,7 +28,7 @@ describe('the head of a request that was accepted', () => {
     ['without one clear Content-Length', head('GET / HTTP/1.1', 'Host: h', 'Content-Length: 5', 'Content-Length: 5')],
     ['without one clear Content-Length', head('GET / HTTP/1.1', 'Host: h', 'Content-Length: +5')],
     ['with another coding', head('GET / HTTP/1.1', 'Host: h', 'Transfer-Encoding: gzip, chunked')],
-    ['with another coding', head('GET / HTTP/1.1', 'Host: h', 'Transfer-Encoding: \x0bchunked')],
+    ['with a malformed field line', head('GET / HTTP/1.1', 'Host: h', 'Transfer-Encoding: \x0bchunked')],
     [
       'whose length two fields tell',
       head('GET / HTTP/1.1', 'Host: h', 'Transfer-Encoding: chunked', 'Content-Length: 5'),

@@ -241,6 +241,7 @@ describe('respSendHead and respSendPart', () => {
           }),
         );
         await expect(req.respSendChunk('x')).rejects.toThrow(refused(ESP_ERR_INVALID_STATE));
+        await expect(req.send('x')).rejects.toThrow(refused(ESP_ERR_INVALID_STATE));
         await req.respSendPart(Buffer.from('def'));
         await expect(req.respSendPart(Buffer.from('g'))).rejects.toThrow(refused(ESP_ERR_INVALID_STATE));
       },

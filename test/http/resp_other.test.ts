@@ -116,6 +116,19 @@ describe('send, raw', () => {
     expect((await exchange(server, request('GET /'))).text).toBe('one');
     expect(names).toEqual(['ESP_ERR_INVALID_STATE']);
   });
+
+  test('send between chunks is refused: its bytes would be none', async () => {
+    const names: string[] = [];
+    const server = await serve({
+      'GET /': async req => {
+        await req.respSendChunk('one');
+        names.push(await errorOf(() => req.send('two')));
+        await req.respSendChunk('');
+      },
+    });
+    expect((await exchange(server, request('GET /'))).text).toBe('one');
+    expect(names).toEqual(['ESP_ERR_INVALID_STATE']);
+  });
 });
 
 test('getRawReqData gives the request line and headers as they came, in one segment or many', async () => {

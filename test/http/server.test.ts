@@ -5,8 +5,9 @@ import { EspError } from '../../src/err.js';
 import { httpdStart } from '../../src/httpd/start.js';
 import { uriMatchWildcard } from '../../src/httpd/uri.js';
 import { ManualClock } from '../support/clock.js';
+import { compiledUrl } from '../support/compiled.js';
 import { RawClient } from '../support/raw_client.js';
-import { collectLog, connectTo, silent, startTestServer } from '../support/server.js';
+import { collectLog, connectTo, SELECT_LOOP, silent, startTestServer } from '../support/server.js';
 import { deferred, errorOf, exchange, isOpen, ok, request, serve, stillServes } from './support.js';
 
 describe('start', () => {
@@ -262,11 +263,10 @@ describe('stop', () => {
   });
 
   test('the process exits by itself behind it', async () => {
-    const index = new URL('../../src/index.ts', import.meta.url).href;
     const program = `
       import * as net from 'node:net';
-      import { httpdStart, HTTP_GET } from ${JSON.stringify(index)};
-      const server = await httpdStart({ host: '127.0.0.1', serverPort: 0 });
+      import { httpdStart, HTTP_GET } from ${JSON.stringify(compiledUrl('src/index.ts'))};
+      const server = await httpdStart({ host: '127.0.0.1', serverPort: 0, port: '${SELECT_LOOP}' });
       server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: req => req.respSend('served') });
       const client = net.connect(server.port, '127.0.0.1');
       client.write('GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n');
@@ -276,7 +276,7 @@ describe('stop', () => {
         process.stdout.write('stopped');
       });
     `;
-    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
       env: { ...process.env, HTTPD_LOG: 'silent' },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -361,6 +361,11 @@ describe('lenientLineEndings', () => {
     expect(everyWayTheSame(text, limits).error).toBe(HTTPD_400_BAD_REQUEST);
   });
 
+  test('a tab behind a Content-Length is blank there too', () => {
+    const { requests, error } = everyWayTheSame('POST /a HTTP/1.1\nHost: h\nContent-Length: 2 \t\t\n\nhi', limits);
+    expect([error, requests[0]?.body]).toEqual([undefined, 'hi']);
+  });
+
   test('the limits hold', () => {
     const text = (n: number) => `GET /${'a'.repeat(n - 1)} HTTP/1.1\nHost: h\n\n`;
     expect(everyWayTheSame(text(20), { ...limits, maxUriLen: 20 }).error).toBeUndefined();

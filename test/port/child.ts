@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, vi } from 'vitest';
+import { compiled } from '../support/compiled.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -26,7 +27,7 @@ export interface Program {
 
 /** Runs a program of this directory; `maxFds` is how many descriptors it may have (RLIMIT_NOFILE). Ended behind the test. */
 export function run(name: string, args: string[] = [], options: { maxFds?: number; ipc?: boolean } = {}): Program {
-  const node = [process.execPath, '--import', 'tsx', fileURLToPath(new URL(name, import.meta.url)), ...args];
+  const node = [process.execPath, compiled(`test/port/${name}`), ...args];
   const limit = options.maxFds === undefined ? '' : `ulimit -n ${options.maxFds} && `;
   const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...node], {
     cwd: ROOT,

@@ -92,12 +92,9 @@ async function main(): Promise<Outcome> {
 }
 
 if (scene === 'a worker thread' && isMainThread) {
-  // a thread does not get tsx from its process
-  const tsx = import.meta.resolve('tsx/esm/api');
-  const program = `import('${tsx}').then(({ register }) => [register(), import('${import.meta.url}')][1])`;
-  new Worker(program, { eval: true, argv: [scene] });
+  new Worker(new URL(import.meta.url), { argv: [scene] });
 } else if (scene === 'a worker of a cluster' && cluster.isPrimary) {
-  cluster.setupPrimary({ exec: fileURLToPath(import.meta.url), args: [scene], execArgv: ['--import', 'tsx'] });
+  cluster.setupPrimary({ exec: fileURLToPath(import.meta.url), args: [scene] });
   cluster.fork();
 } else {
   SCENES[scene]?.();

@@ -98,7 +98,7 @@ export class RawClient {
       const n = count(received);
       if (n >= 0 && n <= received.length) return this.take(n);
       if (this.over) throw new Error(`the connection ended (${this.howOver()}) with ${this.shown()} unread`);
-      await this.change(`waited for more than ${this.shown()}`);
+      await this.change(() => `waited for more than ${this.shown()}`);
     }
   }
 
@@ -126,8 +126,14 @@ export class RawClient {
 
   /** Resolves at the server's FIN or at a reset, whichever is first. */
   async closed(): Promise<'fin' | 'reset'> {
-    while (!this.over) await this.change('waited for the end of the connection');
+    while (!this.over) await this.change(() => 'waited for the end of the connection');
     return this.fin ? 'fin' : 'reset';
+  }
+
+  /** From now on what comes is thrown away. */
+  discard(): this {
+    this.socket.removeAllListeners('data').on('data', () => {});
+    return this;
   }
 
   /** Stops reading: the kernel's window fills up. */
@@ -200,9 +206,9 @@ export class RawClient {
     for (const fn of wake) fn();
   }
 
-  private change(what: string): Promise<void> {
+  private change(what: () => string): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${what} in vain; unread: ${this.shown()}`)), this.patienceMs);
+      const timer = setTimeout(() => reject(new Error(`${what()} in vain; unread: ${this.shown()}`)), this.patienceMs);
       this.wake.push(() => {
         clearTimeout(timer);
         resolve();

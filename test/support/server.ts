@@ -46,6 +46,9 @@ async function keepMoving({ clock }: ServerParts, stopped: Promise<void>): Promi
 /** The select loop that is under test; the test's project says which. */
 export const SELECT_LOOP = (process.env.SELECT_LOOP ?? 'auto') as HttpdConfig['port'];
 
+/** Do the same tests run on another select loop too? Then what takes long, and is the same on all, is left to that one. */
+export const ELSEWHERE = SELECT_LOOP === 'net' && EPOLL_HERE;
+
 /** A server on a port that the system chooses, stopped after the test. It logs nothing unless `config.logger` is set. */
 export async function startTestServer(
   config: Partial<HttpdConfig> = {},

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { ELSEWHERE } from '../../../test/support/server.js';
 import { Program } from '../../ws_echo_server/test/child.js';
 
 const MAIN = '../ws_chat_server/main.ts';
@@ -44,7 +45,9 @@ describe('npm run chat', () => {
     expect(stderr).toBe('');
     expect(status).toBe(0);
   });
+});
 
+describe.skipIf(ELSEWHERE)('npm run chat with what can not be', () => {
   test.each([
     [['--help'], 0, 'stdout', /^Usage: npm run chat -- \[port\]/],
     [['99999'], 2, 'stderr', /^The port must be a number from 0 to 65535, not '99999'\.\n\nUsage/],

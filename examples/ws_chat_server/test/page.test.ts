@@ -1,8 +1,8 @@
 /** Pages of the room in a real browser, which talk to one another. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type HttpdServer, httpdStart } from '../../../src/index.js';
-import { describeInChromium, launchChromium } from '../../../test/support/chromium.js';
+import { describeInChromium, useChromium } from '../../../test/support/chromium.js';
 import { SELECT_LOOP } from '../../../test/support/server.js';
 import { BURST, MESSAGE_MAX } from '../chat_room.js';
 import { CHAT_CONFIG, registerChatHandlers } from '../chat_server.js';
@@ -10,43 +10,21 @@ import { CHAT_CONFIG, registerChatHandlers } from '../chat_server.js';
 const PATIENCE = { timeout: 10_000 };
 
 describeInChromium('the room', () => {
-  let browser: Browser;
+  const tabs = useChromium();
+  const { complaints } = tabs;
   let server: HttpdServer;
-  let complaints: string[];
-  let pages: Page[];
   let time: number;
 
-  beforeAll(async () => {
-    browser = await launchChromium();
-  }, 60_000);
-
-  afterAll(() => browser?.close());
-
   beforeEach(async () => {
-    complaints = [];
-    pages = [];
     time = 0;
     server = await httpdStart({ ...CHAT_CONFIG, serverPort: 0, host: '127.0.0.1', port: SELECT_LOOP });
     registerChatHandlers(server, { now: () => time });
   });
 
-  afterEach(async () => {
-    for (const page of pages) await page.close();
-    await server.stop({ grace: 0 });
-  });
+  afterEach(() => server.stop({ grace: 0 }));
 
   async function open(query = ''): Promise<Page> {
-    const page = await browser.newPage();
-    pages.push(page);
-    page.on('console', message => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', error => complaints.push(String(error)));
-    // a dialog would be a script of somebody else's
-    page.on('dialog', dialog => {
-      complaints.push(`dialog: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
+    const page = await tabs.open();
     await page.goto(`http://127.0.0.1:${server.port}/${query}`);
     await expect.poll(() => page.textContent('#state'), PATIENCE).toBe('Connected');
     return page;
@@ -190,6 +168,8 @@ describeInChromium('the room', () => {
     await page.click('#retry');
     await expect.poll(state, PATIENCE).toBe('Connected');
     await expect.poll(() => people(page), PATIENCE).toEqual(['Ada (you)']);
+    // its clock stands still for good
+    await page.close();
   });
 
   test('a page that is loaded again has kept its name; a new one has not', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ELSEWHERE } from '../../../test/support/server.js';
 import { drive, startExample } from './child.js';
 import { closedPort, lines, listen, otherServer } from './peers.js';
 
@@ -34,7 +35,9 @@ describe('the driver', () => {
     expect(board.stdout).not.toContain('/chat');
     expect(lines(board.stdout, 'FAIL')).toEqual([]);
   });
+});
 
+describe.skipIf(ELSEWHERE)('the driver without the example', () => {
   test('tells in words that nothing listens, and ends with status 1', async () => {
     const port = await closedPort();
     const { status, stdout, stderr } = await drive('--port', String(port));

@@ -1,8 +1,8 @@
 /** The page in a real browser. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type HttpdServer, httpdStart } from '../../../src/index.js';
-import { describeInChromium, launchChromium } from '../../../test/support/chromium.js';
+import { describeInChromium, useChromium } from '../../../test/support/chromium.js';
 import { SELECT_LOOP } from '../../../test/support/server.js';
 import { MAX_FRAME_LEN, registerEchoHandlers } from '../echo_server.js';
 import { GREETING } from '../greeting.js';
@@ -11,33 +11,18 @@ import { GREETING } from '../greeting.js';
 type Row = [direction: string, type: string, length: string, payload: string, remark: string];
 
 describeInChromium('the page', () => {
-  let browser: Browser;
+  const { open, complaints } = useChromium();
   let server: HttpdServer;
   let page: Page;
-  let complaints: string[];
-
-  beforeAll(async () => {
-    browser = await launchChromium();
-  }, 60_000);
-
-  afterAll(() => browser?.close());
 
   beforeEach(async () => {
     server = await httpdStart({ serverPort: 0, host: '127.0.0.1', port: SELECT_LOOP });
     registerEchoHandlers(server);
-    page = await browser.newPage();
-    complaints = [];
-    page.on('console', message => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', error => complaints.push(String(error)));
+    page = await open();
     await page.goto(`http://127.0.0.1:${server.port}/`);
   });
 
-  afterEach(async () => {
-    await page.close();
-    await server.stop({ grace: 0 });
-  });
+  afterEach(() => server.stop({ grace: 0 }));
 
   const state = () => page.textContent('#state');
 
