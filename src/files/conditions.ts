@@ -42,8 +42,8 @@ export function evaluateConditions(field: FieldLookup, current: Validators, now:
 export function ifRangeHolds(ifRange: string | undefined, current: Validators, now: number): boolean {
   if (ifRange === undefined) return true;
   if (ifRange.endsWith('"')) return strongly(ifRange, current.etag);
-  // an earlier or later date is that of another state
-  return parseHttpDate(ifRange, now) === current.lastModified;
+  // an earlier or later date is that of another state; within this second the file may change once more (section 8.8.2.2)
+  return parseHttpDate(ifRange, now) === current.lastModified && current.lastModified < now;
 }
 
 /** @returns undefined if the field is absent or is no date, and is to be ignored (sections 13.1.3 and 13.1.4) */

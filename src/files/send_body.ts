@@ -5,6 +5,7 @@
  */
 import { ESP_FAIL, EspError } from '../err.js';
 import { BUFFER_SIZE, buffers } from './buffer_pool.js';
+import { loopShare, SHARE_MS } from './loop_share.js';
 import type { OpenFile } from './open_file.js';
 import { warmFiles } from './warm_files.js';
 
@@ -17,6 +18,9 @@ export interface BodySink {
 
 /** What is read at first, and from slow readers' files. A body of this size or less leaves in one send, with its head. */
 const READ_MIN = 64 * 1024;
+
+/** A piece that took less, in ms, may be followed by one of twice the size. */
+const FAST_MS = SHARE_MS / 2;
 
 /** Sends `len` bytes from `from` on as the whole body. */
 export async function sendSlice(sink: BodySink, file: OpenFile, from: number, len: number): Promise<void> {
@@ -34,8 +38,8 @@ export async function sendSlice(sink: BodySink, file: OpenFile, from: number, le
 }
 
 /**
- * Sends `len` bytes from `from` on as a part of the body, in pieces. They grow while the reader keeps up: then few
- * large ones cost less, and else what the socket does not take has to be kept.
+ * Sends `len` bytes from `from` on as a part of the body, in pieces. They grow while the reader and the kernel keep up:
+ * then few large ones cost less, and else what the socket does not take has to be kept.
  *
  * @param announce length of the body, whose head then leaves with the first piece; undefined if the head is out
  */
@@ -50,16 +54,20 @@ export async function sendParts(
   let size = READ_MIN;
   for (let at = from; at < end; ) {
     const buf = await buffers.take();
-    let sent: Promise<void>;
+    let sent = Promise.resolve();
+    let took = 0;
     try {
       const count = await readSome(file, buf, Math.min(size, end - at), at);
-      if (at === from && announce !== undefined) sink.respSendHead(announce);
-      sent = sink.respSendPart(buf.subarray(0, count));
+      took = await loopShare.run(() => {
+        if (at === from && announce !== undefined) sink.respSendHead(announce);
+        sent = sink.respSendPart(buf.subarray(0, count));
+      });
       at += count;
     } finally {
       buffers.give(buf);
     }
-    size = (await isSettled(sent)) ? Math.min(2 * size, BUFFER_SIZE) : READ_MIN;
+    const fast = (await isSettled(sent)) && took < FAST_MS;
+    size = fast ? Math.min(2 * size, BUFFER_SIZE) : READ_MIN;
     await sent;
   }
 }

@@ -18,7 +18,8 @@ import { type SendFileOptions, type SendSettings, sendSettings } from './send_op
 export interface FileResponder extends BodySink {
   /** `HTTP_GET`, `HTTP_HEAD`, or another method, to which neither conditions nor ranges apply. */
   readonly method: number;
-  getHdrValueStr(name: string): string | undefined;
+  /** The value of a request's field whose lines are one list (RFC 9110 section 5.3); the name in lower case. */
+  headerList(name: string): string | undefined;
   respSetStatus(status: string): void;
   respSetType(type: string): void;
   respAddHdr(name: string, value: string): void;
@@ -78,7 +79,7 @@ export async function chooseFile(
   open: OpenFn,
 ): Promise<Chosen | undefined> {
   const type = settings.type ?? contentType(path);
-  const codings = settings.precompressed ? acceptedCodings(req.getHdrValueStr('accept-encoding')) : NO_CODINGS;
+  const codings = settings.precompressed ? acceptedCodings(req.headerList('accept-encoding')) : NO_CODINGS;
   const varies = settings.precompressed && isCompressible(type);
   if (varies) {
     const variant = await openVariant(path, codings.preferred, open);
@@ -119,7 +120,7 @@ export async function sendChosen(
   try {
     const now = Math.floor(Date.now() / 1000);
     const validators = validatorsOf(chosen.file, now);
-    const field: FieldLookup = name => req.getHdrValueStr(name);
+    const field: FieldLookup = name => req.headerList(name);
     const isGet = req.method === HTTP_GET;
     if (isGet || req.method === HTTP_HEAD) {
       const verdict = evaluateConditions(field, validators, now);

@@ -35,11 +35,11 @@ export class BeforeHooks {
 
   /** What runs before the handler of a path, in the order of registration. */
   of(path: string): UriHandler[] {
-    const normal = normalPath(path);
+    const way = pathsOnTheWay(path);
     const found: UriHandler[] = [];
     for (const { prefix, code } of this.hooks) {
-      // a handler may look at the path either way: no spelling gets past a hook
-      if (isBelow(path, prefix) || isBelow(normal, prefix)) found.push(code);
+      // a handler may look at the path in any of these ways: no spelling gets past a hook
+      if (isBelow(path, prefix) || way.some(passed => isBelow(passed, prefix))) found.push(code);
     }
     return found;
   }
@@ -50,17 +50,31 @@ function isBelow(path: string, prefix: string): boolean {
   return path.length === prefix.length || path[prefix.length] === '/' || prefix === '';
 }
 
-/** A path as a file system would read it: decoded, without dot segments and doubled slashes. */
-function normalPath(path: string): string {
-  const segments: string[] = [];
-  const parts = decode(path).split(/[/\\]/);
-  for (const part of parts) {
-    if (part === '..') segments.pop();
-    else if (part !== '' && part !== '.') segments.push(part);
+/**
+ * Where a path leads, read as a file system would: decoded, without dot segments and doubled slashes. Where it turns back
+ * by `..`, how far it had gone before is also told: `/admin/..` has been in `/admin`. The last one is where it ends.
+ */
+function pathsOnTheWay(path: string): string[] {
+  const found: string[] = [];
+  let at = '';
+  let last = '';
+  for (const part of decode(path).split(/[/\\]/)) {
+    if (part === '..') {
+      if (last !== '..') found.push(at);
+      at = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+    } else if (part !== '' && part !== '.') {
+      at += `/${part}`;
+    }
+    last = part;
   }
-  const last = parts[parts.length - 1];
-  const folder = segments.length > 0 && (last === '' || last === '.' || last === '..');
-  return `/${segments.join('/')}${folder ? '/' : ''}`;
+  const folder = at === '' || last === '' || last === '.' || last === '..';
+  found.push(folder ? `${at}/` : at);
+  return found;
+}
+
+/** Where a path ends. */
+function normalPath(path: string): string {
+  return pathsOnTheWay(path).at(-1) as string;
 }
 
 /** UTF-8 as it stands in a path that is decoded byte by byte. */

@@ -60,6 +60,14 @@ export class BodyReader {
     this.credit = this.limits.recvWaitMs * GRACE;
     this.tooSlow = false;
     this.fault = this.failure = undefined;
+    const { maxReqBodyLen } = this.limits;
+    if (this.contentLen > maxReqBodyLen) {
+      this.fault = HTTPD_413_CONTENT_TOO_LARGE;
+      this.failure = new EspError(
+        ESP_ERR_INVALID_SIZE,
+        `the body has ${this.contentLen} bytes; ${maxReqBodyLen} are allowed (maxReqBodyLen)`,
+      );
+    }
   }
 
   /** Is a part of it still to come? */

@@ -15,6 +15,7 @@ import {
   HTTPD_408_REQ_TIMEOUT,
   HTTPD_500_INTERNAL_SERVER_ERROR,
   type HttpdErrCode,
+  statusOf,
 } from './http_err.js';
 import { type HttpEvent, type HttpState, next } from './lifecycle.js';
 import { HTTP_HEAD } from './methods.js';
@@ -105,10 +106,6 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   onErrorPage(code: HttpdErrCode): void {
     this.core.events.emit('error', code);
-  }
-
-  faultBody(code: HttpdErrCode): void {
-    this.body.fault = code;
   }
 
   get blocked(): boolean {
@@ -415,7 +412,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       if (failure === undefined)
         this.core.story.failure(req, 'it has not answered: call respSend, or asyncHandlerBegin', 'error');
       const refused = nextStep !== undefined && thrown === undefined;
-      const code = refused ? nextStep.refusal : (this.body.fault ?? HTTPD_500_INTERNAL_SERVER_ERROR);
+      const fault = this.inError ? undefined : (statusOf(thrown) ?? this.body.fault);
+      const code = refused ? nextStep.refusal : (fault ?? HTTPD_500_INTERNAL_SERVER_ERROR);
       this.mustClose = true;
       resp.discard();
       return this.answerError(this.replaceRequest(current), code);

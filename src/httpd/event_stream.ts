@@ -49,7 +49,7 @@ export class EventStream implements LiveStream {
       this.resolve = resolve;
     });
     req.respSetType('text/event-stream');
-    req.respSetHdr('Cache-Control', 'no-store');
+    req.respAddHdr('Cache-Control', 'no-store');
     this.req = req.asyncHandlerBegin();
     // the first bytes tell the client that it is connected
     void this.req.respSendChunk(retry === undefined ? COMMENT : `retry: ${retry}\n\n`);

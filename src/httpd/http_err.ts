@@ -48,6 +48,20 @@ const ERRORS: readonly (readonly [status: string, sentence: string])[] = [
   ['431 Request Header Fields Too Large', 'The header fields of this request are larger than the server accepts.'],
 ];
 
+/** What a client gets when a handler lets an error through, where that is no 500. */
+const statuses = new WeakMap<object, HttpdErrCode>();
+
+/** Says what the client gets if a handler lets `error` through; a handler that catches it has heard of it, and no more. */
+export function withStatus<T extends object>(error: T, code: HttpdErrCode): T {
+  statuses.set(error, code);
+  return error;
+}
+
+/** What `withStatus` has said of it. */
+export function statusOf(thrown: unknown): HttpdErrCode | undefined {
+  return typeof thrown === 'object' && thrown !== null ? statuses.get(thrown) : undefined;
+}
+
 /** Is `code` one of the `HTTPD_4xx_…` and `HTTPD_5xx_…` numbers? */
 export function isErrCode(code: unknown): code is HttpdErrCode {
   return typeof code === 'number' && ERRORS[code] !== undefined;

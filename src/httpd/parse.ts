@@ -89,10 +89,13 @@ const MENDS_MAX = 8;
 const METHOD_MAX = 64;
 const HTAB = 0x09;
 const LF = 0x0a;
+const FF = 0x0c;
 const CR = 0x0d;
 const SP = 0x20;
 const DIGIT_1 = 0x31;
 const LETTER_H = 0x48;
+/** What no target has in it: the space behind it, or a mistake, which llhttp may tell a byte late. */
+const URI_ENDS = [SP, CR, LF, HTAB, FF];
 
 export class RequestParser {
   private readonly llhttp: Llhttp;
@@ -366,7 +369,7 @@ export class RequestParser {
     if (uriFrom > Math.min(end, METHOD_MAX)) {
       return n > METHOD_MAX ? this.fail(HTTPD_400_BAD_REQUEST, 'no request line') : PARSE_MORE;
     }
-    const uriEnd = Math.min(find(SP, uriFrom), find(CR, uriFrom), find(LF, uriFrom));
+    const uriEnd = Math.min(...URI_ENDS.map(code => find(code, uriFrom)));
     if (uriEnd - uriFrom > limits.maxUriLen) return this.uriTooLong();
     const ended = uriEnd < end;
     if (ended && (uriEnd === uriFrom || partial[uriEnd] !== SP)) return this.badRequestLine();

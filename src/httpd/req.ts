@@ -24,6 +24,7 @@ import {
   HTTPD_500_INTERNAL_SERVER_ERROR,
   type HttpdErrCode,
   isErrCode,
+  withStatus,
 } from './http_err.js';
 import { pieces, readJson, readText } from './req_body.js';
 import { ReqHead } from './req_head.js';
@@ -209,8 +210,8 @@ export class HttpdReq extends ReqHead {
     try {
       await sendFile(this, path, options);
     } catch (error) {
-      if (error instanceof EspError && error.code === ESP_ERR_NOT_FOUND) this.faultBody(HTTPD_404_NOT_FOUND);
-      throw error;
+      const absent = error instanceof EspError && error.code === ESP_ERR_NOT_FOUND;
+      throw absent ? withStatus(error, HTTPD_404_NOT_FOUND) : error;
     }
   }
 
@@ -314,11 +315,6 @@ export class HttpdReq extends ReqHead {
     } catch (error) {
       return rejected(error);
     }
-  }
-
-  /** @internal The body, or what is asked for, is at fault: what the client gets if the handler fails because of it. */
-  faultBody(code: HttpdErrCode): void {
-    if (this.owner?.current === this) this.owner.faultBody(code);
   }
 
   /** @internal Adds a header of the library's own, which `maxRespHeaders` does not count. */

@@ -2,7 +2,7 @@
  * A request's body read to its end: as text, as JSON, or in pieces.
  */
 import { ESP_ERR_INVALID_ARG, EspError } from '../err.js';
-import { HTTPD_400_BAD_REQUEST } from './http_err.js';
+import { HTTPD_400_BAD_REQUEST, withStatus } from './http_err.js';
 import type { HttpdReq } from './req.js';
 
 const CHUNK = 16 * 1024;
@@ -24,8 +24,7 @@ export async function readJson(req: HttpdReq): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    req.faultBody(HTTPD_400_BAD_REQUEST);
-    throw new EspError(ESP_ERR_INVALID_ARG, 'the body is not JSON', { cause });
+    throw withStatus(new EspError(ESP_ERR_INVALID_ARG, 'the body is not JSON', { cause }), HTTPD_400_BAD_REQUEST);
   }
 }
 

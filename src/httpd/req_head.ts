@@ -2,7 +2,7 @@
  * What a request says before its body, as its handler asks for it.
  */
 import { invalidArg } from '../err.js';
-import { cookieValue, findHeader, pathOf, queryOf } from './headers.js';
+import { cookieValue, findHeader, joinHeaders, pathOf, queryOf } from './headers.js';
 import type { ReqInit } from './req_owner.js';
 import type { HttpdServer } from './server.js';
 import { uriParam } from './uri_params.js';
@@ -53,6 +53,11 @@ export class ReqHead {
   getHdrValueStr(name: string): string | undefined {
     if (typeof name !== 'string') invalidArg('the name of a header must be a string');
     return findHeader(this.headers, name.toLowerCase());
+  }
+
+  /** @internal All lines of a field that is a list (RFC 9110 section 5.3); the name in lower case. */
+  headerList(name: string): string | undefined {
+    return joinHeaders(this.headers, name);
   }
 
   /** Length of the query, 0 without one (`httpd_req_get_url_query_len`). */

@@ -25,8 +25,6 @@ export interface ReqOwner {
   /** The request being served; any other is stale. */
   readonly current: HttpdReq | undefined;
   readonly resp: Response;
-  /** The body is not what it should be: what the client gets if the handler fails. */
-  faultBody(code: HttpdErrCode): void;
   recvBody(buf: Uint8Array): Promise<number>;
   handleErr(req: HttpdReq, code: HttpdErrCode): HandlerResult;
   beginAsync(req: HttpdReq): HttpdReq;

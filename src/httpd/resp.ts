@@ -69,7 +69,8 @@ export class Response {
   private hasDate = false;
   /** What stays when a handler's headers are discarded. */
   private kept: KeptHeaders | undefined;
-  /** Bytes of the announced body that have not been sent. */
+  /** Has `sendHead` announced a body, and what of it has not been sent? */
+  private announced = false;
   private left = 0;
   /** Headers, in lower case, that the library adds to the 101 that this may become. */
   handshake: ReadonlySet<string> | undefined;
@@ -101,6 +102,7 @@ export class Response {
     this.kept = undefined;
     this.discard();
     this.phase = NONE;
+    this.announced = false;
     this.left = 0;
     this.closing = false;
     this.isHead = isHead;
@@ -224,6 +226,7 @@ export class Response {
     if (!this.host.keepAlive()) this.closing = true;
     writeParts(sess.tx, this.isPlain ? this.plainHead(contentLen) : this.head(contentLen), '', 0);
     this.left = contentLen;
+    this.announced = true;
     this.phase = this.silent || contentLen === 0 ? COMPLETE : ANNOUNCED;
     this.host.onHeadersSent();
   }
@@ -231,7 +234,7 @@ export class Response {
   /** Sends a piece of the body that `sendHead` has announced. */
   sendPart(bytes: Uint8Array): Promise<void> {
     const { sess } = this.host;
-    if (this.phase !== ANNOUNCED && !(this.phase === COMPLETE && this.silent && this.left > 0)) {
+    if (!this.announced) {
       throw new EspError(ESP_ERR_INVALID_STATE, "can't send a part: no respSendHead has announced one");
     }
     if (bytes.length > this.left) {

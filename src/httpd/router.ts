@@ -92,6 +92,6 @@ function needsLength(head: RequestHead): boolean {
 /** `OPTIONS *` asks for what the server can do in general (RFC 9110 section 9.3.7). */
 function answerOptions(req: HttpdReq): void {
   req.respSetStatus('204 No Content');
-  req.respSetHdr('Allow', GENERAL_METHODS);
+  req.respAddHdr('Allow', GENERAL_METHODS);
   void req.respSend();
 }

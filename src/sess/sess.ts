@@ -134,7 +134,9 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       }
       // no more bytes will come: the protocol has none left, or too few to go on
       const starved = input.length === 0 || this.protocol.endsWithPeer || !(this.protocol.blocked || this.txFull);
-      if (this.peerEnded && this.open && starved && !this.protocol.unfinished) this.protocol.onPeerEnd();
+      // who fills the buffer behind an answer that never ends can't be told from one who has left
+      const ended = this.peerEnded || (this.protocol.endsWithPeer && input.length >= HOLD_MAX);
+      if (ended && this.open && starved && !this.protocol.unfinished) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
     } finally {

@@ -58,7 +58,7 @@ export function basicAuth(options: BasicAuthOptions): UriHandler {
   const challenge = `Basic realm="${realm}", charset="UTF-8"`;
   const decide = (req: HttpdReq, passes: boolean): HandlerResult => {
     if (passes) return;
-    req.respSetHdr('WWW-Authenticate', challenge);
+    req.respAddHdr('WWW-Authenticate', challenge);
     return req.respSendErr(HTTPD_401_UNAUTHORIZED);
   };
   return req => {

@@ -18,6 +18,7 @@ import {
 import type { HttpdReq } from '../httpd/req.js';
 import type { UriHandler } from '../httpd/route.js';
 import { HTTPD_204 } from '../httpd/status.js';
+import { isThenable, watch } from '../thenable.js';
 
 /** What pages of other origins may do. */
 export interface CorsOptions {
@@ -80,12 +81,12 @@ export function cors(options: CorsOptions): UriHandler {
     const origin = req.getHdrValueStr('origin');
     const allowed = allow(origin);
     const preflight = isPreflight(req);
-    if (origins !== '*') req.respSetHdr('Vary', 'Origin');
+    if (origins !== '*') req.respAddHdr('Vary', 'Origin');
     if (allowed !== undefined) {
-      req.respSetHdr('Access-Control-Allow-Origin', allowed);
-      for (const [name, value] of preflight ? onPreflight : onAnswer) req.respSetHdr(name, value);
+      req.respAddHdr('Access-Control-Allow-Origin', allowed);
+      for (const [name, value] of preflight ? onPreflight : onAnswer) req.respAddHdr(name, value);
       if (preflight && privateNetwork && req.getHdrValueStr('access-control-request-private-network') === 'true') {
-        req.respSetHdr('Access-Control-Allow-Private-Network', 'true');
+        req.respAddHdr('Access-Control-Allow-Private-Network', 'true');
       }
     }
     if (!preflight) return ESP_OK;
@@ -107,7 +108,15 @@ function isPreflight(req: HttpdReq): boolean {
 function originRule(origins: CorsOptions['origins']): (origin: string | undefined) => string | undefined {
   if (origins === '*') return () => '*';
   const allows = typeof origins === 'function' ? origins : inList(origins);
-  return origin => (origin !== undefined && allows(origin) === true ? origin : undefined);
+  return origin => {
+    if (origin === undefined) return undefined;
+    const verdict: unknown = allows(origin);
+    if (isThenable(verdict)) {
+      watch(verdict, () => {});
+      invalidArg('the function for origins must decide at once, and not return a promise');
+    }
+    return verdict === true ? origin : undefined;
+  };
 }
 
 function inList(origins: readonly string[]): (origin: string) => boolean {

@@ -2,7 +2,7 @@
  * Forms: the parts of a multipart/form-data body (RFC 7578), or the pairs of a urlencoded one, as they arrive.
  */
 import { ESP_ERR_INVALID_ARG, ESP_ERR_NOT_SUPPORTED, EspError } from '../err.js';
-import { HTTPD_400_BAD_REQUEST } from '../httpd/http_err.js';
+import { HTTPD_400_BAD_REQUEST, withStatus } from '../httpd/http_err.js';
 import type { HttpdReq } from '../httpd/req.js';
 import { harmless } from '../thenable.js';
 import { isBoundary, MultipartSplitter } from './form_multipart.js';
@@ -49,8 +49,8 @@ async function readFields(req: HttpdReq, options: FormOptions): Promise<URLSearc
   const fields = new URLSearchParams();
   for await (const part of formParts(req, options)) {
     if (part.filename !== undefined) {
-      req.faultBody(HTTPD_400_BAD_REQUEST);
-      throw new EspError(ESP_ERR_NOT_SUPPORTED, 'readForm is for fields, and a file has come: use formParts');
+      const why = 'readForm is for fields, and a file has come: use formParts';
+      throw withStatus(new EspError(ESP_ERR_NOT_SUPPORTED, why), HTTPD_400_BAD_REQUEST);
     }
     fields.append(part.name, await part.text());
   }
@@ -71,9 +71,6 @@ function splitterFor(req: HttpdReq, limits: FormLimits): Splitter {
   const boundary = type?.params.get('boundary');
   if (type?.value === 'application/x-www-form-urlencoded') return new UrlencodedSplitter(limits);
   if (type?.value === 'multipart/form-data' && isBoundary(boundary)) return new MultipartSplitter(boundary, limits);
-  req.faultBody(HTTPD_400_BAD_REQUEST);
-  throw new EspError(
-    ESP_ERR_INVALID_ARG,
-    'the Content-Type must be application/x-www-form-urlencoded, or multipart/form-data with a boundary',
-  );
+  const why = 'the Content-Type must be application/x-www-form-urlencoded, or multipart/form-data with a boundary';
+  throw withStatus(new EspError(ESP_ERR_INVALID_ARG, why), HTTPD_400_BAD_REQUEST);
 }

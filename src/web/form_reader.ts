@@ -2,7 +2,7 @@
  * Reads a form: moves a request's body into a splitter when somebody wants what comes out of it, and no sooner.
  */
 import { ESP_ERR_INVALID_SIZE, ESP_ERR_INVALID_STATE, EspError } from '../err.js';
-import { HTTPD_400_BAD_REQUEST, HTTPD_413_CONTENT_TOO_LARGE } from '../httpd/http_err.js';
+import { HTTPD_400_BAD_REQUEST, HTTPD_413_CONTENT_TOO_LARGE, withStatus } from '../httpd/http_err.js';
 import type { HttpdReq } from '../httpd/req.js';
 import { harmless } from '../thenable.js';
 import { beyond, type FormLimits } from './form_options.js';
@@ -36,7 +36,7 @@ export class FormReader {
   private failure: unknown;
 
   constructor(
-    private readonly req: HttpdReq,
+    req: HttpdReq,
     private readonly splitter: Splitter,
     private readonly limits: FormLimits,
   ) {
@@ -111,7 +111,7 @@ export class FormReader {
   }
 
   private fail(error: EspError): EspError {
-    this.req.faultBody(error.code === ESP_ERR_INVALID_SIZE ? HTTPD_413_CONTENT_TOO_LARGE : HTTPD_400_BAD_REQUEST);
+    withStatus(error, error.code === ESP_ERR_INVALID_SIZE ? HTTPD_413_CONTENT_TOO_LARGE : HTTPD_400_BAD_REQUEST);
     this.failure = error;
     return error;
   }

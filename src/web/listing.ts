@@ -38,9 +38,9 @@ td:first-child { overflow-wrap: anywhere; }
 /** Answers with the page, in chunks. */
 export async function sendListing(req: HttpdReq, listing: Listing): Promise<void> {
   req.respSetType('text/html; charset=utf-8');
-  req.respSetHdr('Content-Security-Policy', POLICY);
-  req.respSetHdr('X-Content-Type-Options', 'nosniff');
-  req.respSetHdr('Cache-Control', 'no-cache');
+  req.respAddHdr('Content-Security-Policy', POLICY);
+  req.respAddHdr('X-Content-Type-Options', 'nosniff');
+  req.respAddHdr('Cache-Control', 'no-cache');
   if (req.method === HTTP_HEAD) return req.respSendChunk();
   let chunk = '';
   for (const piece of listingPieces(listing)) {

@@ -21,7 +21,7 @@ const PREFIX = 'esp_httpd_';
 export function metricsUriHandler(): UriHandler {
   return (req: HttpdReq) => {
     req.respSetType(TYPE);
-    req.respSetHdr('Cache-Control', 'no-store');
+    req.respAddHdr('Cache-Control', 'no-store');
     void req.respSend(metricsText(req.handle.getStats()));
   };
 }

@@ -22,7 +22,7 @@ export interface StaticOptions {
   /** Lists folders that have no index. Default false: they get 404. */
   listing?: boolean;
   /**
-   * What of the URI's path stands for the folder, with a slash at either end. Default: what stands before the wildcard
+   * What of the URI's path stands for the folder, percent-encoded as it is there, with a slash at either end. Default: what stands before the wildcard
    * in the `uri` that the handler is registered for, up to the last slash.
    */
   prefix?: string;
@@ -80,7 +80,7 @@ class StaticSite {
 
   serve(req: HttpdReq): Promise<void> {
     if (req.method !== HTTP_GET && req.method !== HTTP_HEAD) {
-      req.respSetHdr('Allow', 'GET, HEAD');
+      req.respAddHdr('Allow', 'GET, HEAD');
       return req.respSendErr(HTTPD_405_METHOD_NOT_ALLOWED);
     }
     const path = pathOf(req.uri);
@@ -164,7 +164,7 @@ function notFound(req: HttpdReq): Promise<void> {
 function redirect(req: HttpdReq, path: string): Promise<void> {
   const query = queryOf(req.uri);
   req.respSetStatus('301 Moved Permanently');
-  req.respSetHdr('Location', query === '' ? path : `${path}?${query}`);
+  req.respAddHdr('Location', query === '' ? path : `${path}?${query}`);
   return req.respSend();
 }
 
@@ -205,8 +205,13 @@ function checkOptions(given: StaticOptions): StaticSettings {
   mustBeBoolean('listing', listing);
   mustBeBoolean('precompressed', precompressed);
   mustBeFieldValue('cacheControl', cacheControl);
-  if (prefix !== undefined && (typeof prefix !== 'string' || !/^\/(?:[^/?#]+\/)*$/.test(prefix))) {
-    invalidArg("prefix must be a path that begins and ends with a slash, such as '/files/'");
+  if (
+    prefix !== undefined &&
+    (typeof prefix !== 'string' || !/^\/(?:(?:[\w.~!$&'()*+,;=:@-]|%[\da-f]{2})+\/)*$/i.test(prefix))
+  ) {
+    invalidArg(
+      "prefix must be a path as it stands in a URI, percent-encoded, that begins and ends with a slash: '/files/'",
+    );
   }
   if (dotFiles !== 'deny' && dotFiles !== 'allow') invalidArg("dotFiles must be 'deny' or 'allow'");
   if (fallback !== undefined && !isRelativePath(fallback)) {

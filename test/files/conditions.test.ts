@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { evaluateConditions, ifRangeHolds, type Verdict } from '../../src/files/conditions.js';
+import { httpDate } from '../../src/files/http_date.js';
 
 const NOW = Date.UTC(2024, 4, 17) / 1000;
 const CURRENT = { etag: '"v1"', lastModified: Date.UTC(2024, 0, 10, 12) / 1000 };
@@ -94,4 +95,9 @@ test.each([
   [false, ''],
 ])('ifRangeHolds: %s for %j', (holds, field) => {
   expect(ifRangeHolds(field, CURRENT, NOW)).toBe(holds);
+});
+
+test('ifRangeHolds: the date of this very second may stand for two states', () => {
+  expect(ifRangeHolds(httpDate(NOW), { ...CURRENT, lastModified: NOW }, NOW)).toBe(false);
+  expect(ifRangeHolds(httpDate(NOW), { ...CURRENT, lastModified: NOW }, NOW + 1)).toBe(true);
 });

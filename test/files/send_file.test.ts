@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync, readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { loopShare } from '../../src/files/loop_share.js';
 import { sendFile } from '../../src/files/send_file.js';
 import type { SendFileOptions } from '../../src/files/send_options.js';
 import { FakeRequest, pattern, testFolder, unprivileged } from './support.js';
@@ -69,7 +70,24 @@ describe('a whole file', () => {
     expect(req.pieces.map(piece => piece.length)).toEqual([65_536]);
   });
 
+  /** Sends take this long then, in ms. */
+  function sendsTake(ms: number): void {
+    const run = vi.spyOn(loopShare, 'run').mockImplementation(send => {
+      send();
+      return Promise.resolve(ms);
+    });
+    onTestFinished(() => run.mockRestore());
+  }
+
+  test('pieces stay small while the kernel takes them slowly', async () => {
+    sendsTake(1);
+    const req = new FakeRequest();
+    await sendFile(req, join(filesOf({ 'a.bin': pattern(200_000) }), 'a.bin'));
+    expect(req.pieces.map(piece => piece.length)).toEqual([65_536, 65_536, 65_536, 200_000 - 3 * 65_536]);
+  });
+
   test('pieces double from 64 KiB to 512 KiB while the reader keeps up, and are small again when it does not', async () => {
+    sendsTake(0);
     const path = join(filesOf({ 'a.bin': pattern(3_000_000) }), 'a.bin');
     const req = new FakeRequest();
     req.onPart = () => (req.pieces.length === 5 ? new Promise(resolve => setImmediate(resolve)) : Promise.resolve());

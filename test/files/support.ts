@@ -48,7 +48,7 @@ export class FakeRequest implements FileResponder {
     return Buffer.concat(this.pieces);
   }
 
-  getHdrValueStr(name: string): string | undefined {
+  headerList(name: string): string | undefined {
     return this.fields[name];
   }
 

@@ -1,6 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
+import { ESP_FAIL } from '../../src/err.js';
+import { HTTPD_404_NOT_FOUND } from '../../src/httpd/http_err.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import { ManualClock } from '../support/clock.js';
 import { MemPort } from '../support/mem_port.js';
@@ -169,6 +171,22 @@ describe('maxReqBodyLen', () => {
     expect((await client.readResponse()).statusLine).toBe('HTTP/1.1 413 Content Too Large');
     expect(await client.closed()).toBe('fin');
     await stillServes(server, '/');
+  });
+
+  test('Content-Length: hooks and error handlers get none of a body that is too long', async () => {
+    const names: string[] = [];
+    const tries = async (req: HttpdReq) => void names.push(await errorOf(() => req.text()));
+    const server = await serve({ 'POST /': ok }, { maxReqBodyLen: 1000 });
+    server.before('/hooked', tries);
+    server.registerErrHandler(HTTPD_404_NOT_FOUND, async (req, code) => {
+      await tries(req);
+      return req.respSendErr(code).then(() => ESP_FAIL);
+    });
+    for (const path of ['/hooked', '/absent']) {
+      const { status } = await exchange(server, post(path, 'x'.repeat(1001)));
+      expect(status).toBe(404);
+    }
+    expect(names).toEqual(Array(3).fill('ESP_ERR_INVALID_SIZE'));
   });
 
   test('0 refuses every body and serves requests without one', async () => {

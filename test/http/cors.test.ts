@@ -204,6 +204,13 @@ describe('options: ESP_ERR_INVALID_ARG', () => {
     expect(await errorOf(() => cors({ origins: [origin] }))).toBe('none');
   });
 
+  test('a function that returns a promise is misuse, and its rejection ends nothing', async () => {
+    const origins = () => Promise.reject(new Error('no database'));
+    const server = await served({ origins: origins as never });
+    expect((await exchange(server, request('GET /api', `Origin: ${SITE}`))).status).toBe(500);
+    expect((await exchange(server, request('GET /api'))).status).toBe(200);
+  });
+
   test('a list that is changed later has no effect', async () => {
     const origins = [SITE];
     const server = await served({ origins });

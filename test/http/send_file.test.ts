@@ -1,9 +1,10 @@
 import { readdirSync, readlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { HttpdReq } from '../../src/httpd/req.js';
 import { testFolder } from '../files/support.js';
 import { connectTo } from '../support/server.js';
-import { errorOf, exchange, isOpen, ok, pattern, request, serve } from './support.js';
+import { errorOf, exchange, isOpen, ok, pattern, post, request, serve } from './support.js';
 
 const LINUX = process.platform === 'linux';
 
@@ -107,6 +108,35 @@ describe('respSendFile', () => {
     expect((await exchange(server, request('GET /through'))).status).toBe(404);
     expect((await exchange(server, request('GET /caught'))).text).toBe('none');
     expect(names).toEqual(['ESP_ERR_NOT_FOUND']);
+  });
+
+  test('one that was caught has no effect on what comes after it', async () => {
+    const missing = (req: HttpdReq) => errorOf(() => req.respSendFile('/nowhere'));
+    const server = await serve({
+      'POST /': async req => {
+        expect(await missing(req)).toBe('ESP_ERR_NOT_FOUND');
+        await req.respSend(await req.text());
+      },
+      'GET /fails': async req => {
+        await missing(req);
+        throw new Error('another');
+      },
+    });
+    expect((await exchange(server, post('/', 'the body'))).text).toBe('the body');
+    expect((await exchange(server, request('GET /fails'))).status).toBe(500);
+  });
+
+  test('fields that are lists may come in several lines; of two ranges none is served', async () => {
+    const path = join(testFolder(), 'a.txt');
+    writeFileSync(path, 'hello');
+    writeFileSync(`${path}.br`, 'short');
+    const server = await serve({ 'GET /': req => req.respSendFile(path) });
+    const ask = (...fields: string[]) => exchange(server, request('GET /', ...fields));
+    const { etag } = (await ask()).headers;
+    expect((await ask('If-Match: "x"', `If-Match: ${etag}`)).status).toBe(200);
+    expect((await ask('If-None-Match: "x"', `If-None-Match: ${etag}`)).status).toBe(304);
+    expect((await ask('Accept-Encoding: gzip', 'Accept-Encoding: br')).headers['content-encoding']).toBe('br');
+    expect((await ask('Range: bytes=0-0', 'Range: bytes=1-1')).status).toBe(200);
   });
 
   test('wrong options are ESP_ERR_INVALID_ARG, and the request can still be answered', async () => {

@@ -153,6 +153,15 @@ describe('what comes around a request is bounded too', () => {
   });
 });
 
+test.each(['\t', '\f', '\0', ' '])(
+  'a target of the greatest length with %j behind it: the same however it is cut',
+  end => {
+    const text = `GET /${'u'.repeat(59)}${end} HTTP/1.1\r\nHost: h\r\n\r\n`;
+    expect(parse([...text], { maxUriLen: 60 }).error).toBe(HTTPD_400_BAD_REQUEST);
+    expect(parse([text], { maxUriLen: 60 }).error).toBe(HTTPD_400_BAD_REQUEST);
+  },
+);
+
 describe('any stream', () => {
   /** Requests that are right, then a few bytes changed, put in or taken out. */
   const request = fc.oneof(

@@ -14,7 +14,7 @@ function passes(hook: ReturnType<typeof basicAuth>, user: string, password: stri
   const field = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const req = {
     getRawReqData: () => Buffer.from(`GET / HTTP/1.1\r\nAuthorization: ${field}\r\n`),
-    respSetHdr: () => {},
+    respAddHdr: () => {},
     respSendErr: async () => {
       refused = true;
     },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ESP_FAIL, EspError } from '../../src/err.js';
-import { HTTPD_400_BAD_REQUEST } from '../../src/httpd/http_err.js';
+import { HTTPD_400_BAD_REQUEST, statusOf } from '../../src/httpd/http_err.js';
 import { formParts, readForm } from '../../src/web/form.js';
 import type { FormOptions } from '../../src/web/form_options.js';
 import type { FormPart } from '../../src/web/form_reader.js';
@@ -9,6 +9,16 @@ import { pieces } from '../support/feed.js';
 import { BOUNDARY, fakeReq, MULTIPART, multipart, readAll, URLENCODED } from './form_support.js';
 
 const TWO = multipart({ content: '1' }, { name: 'b', content: '2' });
+
+/** The name of what is thrown, and what the client gets if a handler lets it through. */
+async function failureOf(code: () => Promise<unknown>): Promise<[string, number | undefined]> {
+  try {
+    await code();
+  } catch (error) {
+    return [(error as Error).name, statusOf(error)];
+  }
+  throw new Error('nothing was thrown');
+}
 
 async function first(req: Parameters<typeof formParts>[0]): Promise<[FormPart, AsyncGenerator<FormPart, void, void>]> {
   const parts = formParts(req);
@@ -54,9 +64,8 @@ describe('the Content-Type', () => {
     ['a boundary of 71 characters', `multipart/form-data; boundary=${'x'.repeat(71)}`],
     ['no semicolon', `multipart/form-data boundary=${BOUNDARY}`],
   ])('%s is refused: ESP_ERR_INVALID_ARG and 400; nothing is read', async (_why, type) => {
-    const { req, faults } = fakeReq(type, [new Error('was read')]);
-    expect(await errorOf(() => formParts(req).next())).toBe('ESP_ERR_INVALID_ARG');
-    expect(faults).toEqual([HTTPD_400_BAD_REQUEST]);
+    const { req } = fakeReq(type, [new Error('was read')]);
+    expect(await failureOf(() => formParts(req).next())).toEqual(['ESP_ERR_INVALID_ARG', HTTPD_400_BAD_REQUEST]);
   });
 });
 
@@ -180,7 +189,6 @@ describe('nothing is read before it is wanted', () => {
       break;
     }
     expect(fake.taken).toBeLessThanOrEqual(2);
-    expect(fake.faults).toEqual([]);
   });
 });
 
@@ -191,15 +199,14 @@ describe('when the client leaves', () => {
     ['in front of a part', `--${BOUNDARY}\r\nContent-Disp`, 'none'],
     ['in a part', multipart({ content: 'x'.repeat(100) }).subarray(0, -60), 'text'],
   ])('%s: the read rejects, and so does all that follows', async (_where, body, reading) => {
-    const { req, faults } = fakeReq(MULTIPART, [body, left, 'more']);
+    const { req } = fakeReq(MULTIPART, [body, left, 'more']);
     const parts = formParts(req);
     if (reading === 'text') {
       const { value } = await parts.next();
       expect(await errorOf(() => value?.text())).toBe('ESP_FAIL');
     }
-    expect(await errorOf(() => parts.next())).toBe('ESP_FAIL');
+    expect(await failureOf(() => parts.next())).toEqual(['ESP_FAIL', undefined]);
     expect((await parts.next()).done).toBe(true);
-    expect(faults).toEqual([]);
   });
 
   test('a read that nobody awaits does not end the process', async () => {
@@ -247,9 +254,8 @@ describe('readForm', () => {
   });
 
   test('a file among them: ESP_ERR_NOT_SUPPORTED and 400', async () => {
-    const { req, faults } = fakeReq(MULTIPART, [multipart({}, { filename: '' })]);
-    expect(await errorOf(() => readForm(req))).toBe('ESP_ERR_NOT_SUPPORTED');
-    expect(faults).toEqual([HTTPD_400_BAD_REQUEST]);
+    const { req } = fakeReq(MULTIPART, [multipart({}, { filename: '' })]);
+    expect(await failureOf(() => readForm(req))).toEqual(['ESP_ERR_NOT_SUPPORTED', HTTPD_400_BAD_REQUEST]);
   });
 
   test('obeys the limits', async () => {

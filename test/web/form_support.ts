@@ -1,5 +1,5 @@
 import { EspError } from '../../src/err.js';
-import type { HttpdErrCode } from '../../src/httpd/http_err.js';
+import { statusOf } from '../../src/httpd/http_err.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import { formParts } from '../../src/web/form.js';
 import type { FormOptions } from '../../src/web/form_options.js';
@@ -37,19 +37,15 @@ function headOf({ name = 'a', filename, type, head }: PartSpec): string {
 /** A request without a connection: what a form needs of one. */
 export interface FakeReq {
   readonly req: HttpdReq;
-  /** What the client would get. */
-  readonly faults: HttpdErrCode[];
   /** How many of the chunks have been taken. */
   taken: number;
 }
 
 /** @param chunks what the socket brings; an Error among them is what `recv` rejects with */
 export function fakeReq(type: string | undefined, chunks: readonly (Uint8Array | string | Error)[]): FakeReq {
-  const faults: HttpdErrCode[] = [];
   const fake: FakeReq = {
     req: {
       getHdrValueStr: (name: string) => (name === 'content-type' ? type : undefined),
-      faultBody: (code: HttpdErrCode) => void faults.push(code),
       async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, void> {
         for (const chunk of chunks) {
           fake.taken += 1;
@@ -58,7 +54,6 @@ export function fakeReq(type: string | undefined, chunks: readonly (Uint8Array |
         }
       },
     } as unknown as HttpdReq,
-    faults,
     taken: 0,
   };
   return fake;
@@ -78,16 +73,16 @@ export async function readAll(
   chunks: readonly (Uint8Array | string | Error)[],
   options?: FormOptions,
 ): Promise<Seen> {
-  const { req, faults } = fakeReq(type, chunks);
+  const { req } = fakeReq(type, chunks);
   const parts: string[] = [];
   try {
     for await (const part of formParts(req, options)) {
       const content = await part.bytes();
       parts.push([part.name, part.filename ?? '-', part.type, content.toString('latin1')].join('|'));
     }
-    return { parts, outcome: ['ok', ...faults].join(' ') };
+    return { parts, outcome: 'ok' };
   } catch (error) {
     if (!(error instanceof EspError)) throw error;
-    return { parts, outcome: [error.name, ...faults].join(' ') };
+    return { parts, outcome: [error.name, statusOf(error)].join(' ').trimEnd() };
   }
 }
