@@ -16,6 +16,7 @@ const ourServer = (port: string): Server => ({ label: `esp-httpd, ${port}`, file
 export const SERVERS = {
   node_http: { label: 'node:http', file: 'node_http.mjs' },
   fastify: { label: 'fastify', file: 'fastify.mjs' },
+  send: { label: 'send', file: 'send.mjs' },
   // ws takes bufferutil by itself where it is installed
   ws: { label: 'ws', file: 'ws.mjs', env: { WS_NO_BUFFER_UTIL: '1' } },
   ws_native: { label: 'ws + bufferutil', file: 'ws.mjs', env: { WS_NO_BUFFER_UTIL: '' } },
@@ -60,7 +61,7 @@ interface Common {
 export interface Throughput extends Common {
   readonly kind: 'throughput';
   readonly load: Exclude<LoadName, 'idle'>;
-  /** What the load generator does, with messages of this length; GETs have none. */
+  /** What the load generator does, with messages or files of this length; other GETs have none. */
   readonly does: readonly [string, size?: number];
   /** Are messages sent compressed, from what the bench has prepared? */
   readonly compressed?: boolean;
@@ -83,6 +84,7 @@ export type Case = Throughput | Idle;
 const http = { kind: 'throughput', load: 'http', servers: ['node_http', 'fastify', 'net', 'epoll', 'c'] } as const;
 const ws = { kind: 'throughput', load: 'ws', servers: ['ws', 'ws_native', 'net', 'epoll', 'c'] } as const;
 const deflate = { kind: 'throughput', load: 'ws', compressed: true, servers: ['ws', 'net', 'epoll'] } as const;
+const file = { kind: 'throughput', load: 'http', servers: ['send', 'net', 'epoll'] } as const;
 // together what our server takes by default
 const idle = { kind: 'idle', warmup: 500, conns: 9_500 } as const;
 const quiet: Bar = { figure: 'idleCpu', atMost: 0.5 };
@@ -110,6 +112,43 @@ export const CASES: readonly Case[] = [
     bars: [faster('node_http', 9)],
   },
   { ...http, name: 'post', title: 'POST 1 KiB, and back', does: ['post', 1024], conns: 50, depth: 1, bars: [] },
+  {
+    ...http,
+    name: 'upload-1m',
+    title: 'POST 1 MiB, dropped',
+    servers: ['node_http', 'net', 'epoll'],
+    does: ['drop', 1_048_576],
+    conns: 4,
+    depth: 1,
+    bars: [],
+  },
+  {
+    ...file,
+    name: 'file-1k',
+    title: 'file of 1 KiB',
+    does: ['file', 1024],
+    conns: 50,
+    depth: 1,
+    bars: [faster('send', 1.5)],
+  },
+  {
+    ...file,
+    name: 'file-64k',
+    title: 'file of 64 KiB',
+    does: ['file', 65_536],
+    conns: 10,
+    depth: 1,
+    bars: [faster('send', 1.5)],
+  },
+  {
+    ...file,
+    name: 'file-1m',
+    title: 'file of 1 MiB',
+    does: ['file', 1_048_576],
+    conns: 4,
+    depth: 1,
+    bars: [faster('send', 1.5)],
+  },
   { ...ws, name: 'echo', title: 'echo 32 B', does: ['echo', 32], conns: 50, depth: 1, bars: [faster('ws', 2.5)] },
   {
     ...ws,

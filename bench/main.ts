@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { type Case, type ServerName, serverOf } from './cases.js';
 import { chart } from './chart.js';
 import { medians, type Result } from './figures.js';
+import { makeFiles } from './files.js';
 import { type Bench, type Measured, measure } from './measure.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { report } from './report.js';
@@ -22,18 +23,20 @@ async function run(bench: Bench, plan: Case, rounds: number): Promise<Result> {
 
 async function main(options: Options): Promise<void> {
   const programs = compilePrograms();
+  const files = makeFiles();
   try {
     buildOurs();
     const cores = chooseCores();
     const results: Result[] = [];
     for (const plan of options.cases) {
-      results.push(await run({ programs, cores, seconds: options.seconds }, plan, options.rounds));
+      results.push(await run({ programs, files, cores, seconds: options.seconds }, plan, options.rounds));
     }
     const text = report(results, options, cores);
     console.log(`\n${text}`);
     if (options.write) keep(text, chart(results));
   } finally {
     programs.remove();
+    files.remove();
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type Throughput,
 } from './cases.js';
 import { CompressedMessages, type SeenAnswers } from './compressed.js';
+import type { Files } from './files.js';
 import { LoadProcess, ServerProcess } from './processes.js';
 import type { Cores, Programs } from './tools.js';
 
@@ -20,6 +21,7 @@ export const IDLE_SECONDS = 3;
 
 export interface Bench {
   readonly programs: Programs;
+  readonly files: Files;
   readonly cores: Cores | undefined;
   readonly seconds: number;
 }
@@ -29,9 +31,11 @@ export type Measured = Readonly<Partial<Record<Figure, number>>>;
 
 /** @throws Error with a message for a person, if anything was not as it must be */
 export async function measure(bench: Bench, plan: Case, name: ServerName): Promise<Measured> {
-  const { programs, cores } = bench;
-  const server = await ServerProcess.start(programs, cores?.server, name);
-  const [program, args] = plan.kind === 'idle' ? idleLoad(plan) : speedLoad(plan, bench.seconds);
+  const { programs, files, cores } = bench;
+  // matching wildcards costs something: only cases with files ask for it
+  const env = servesFiles(plan) ? { BENCH_FILES: files.folder } : {};
+  const server = await ServerProcess.start(programs, cores?.server, name, env);
+  const [program, args] = plan.kind === 'idle' ? idleLoad(plan) : speedLoad(bench, plan);
   const load = new LoadProcess(cores?.load, programs.path(`load/${program}`), [
     ...[HOST, server.port, server.pid, ...args].map(String),
   ]);
@@ -46,9 +50,15 @@ export async function measure(bench: Bench, plan: Case, name: ServerName): Promi
 /** A load generator and its arguments. */
 type Load = [LoadName, (string | number)[]];
 
-function speedLoad({ load, does, compressed, conns, depth }: Throughput, seconds: number): Load {
-  const [what, size] = does;
-  return [load, [conns, depth, WARMUP, seconds, what, ...(compressed ? [] : [size ?? BODY])]];
+function servesFiles(plan: Case): boolean {
+  return plan.kind === 'throughput' && plan.does[0] === 'file';
+}
+
+function speedLoad({ files, seconds }: Bench, plan: Throughput): Load {
+  const { load, does, compressed, conns, depth } = plan;
+  const [what, size = 0] = does;
+  const message = servesFiles(plan) ? files.ofSize(size) : size || BODY;
+  return [load, [conns, depth, WARMUP, seconds, what, ...(compressed ? [] : [message])]];
 }
 
 function idleLoad({ warmup, conns, protocol }: Idle): Load {

@@ -1,7 +1,7 @@
 /** The processes of a measurement: a server, and a load generator against it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BODY, type ServerName, serverOf } from './cases.js';
@@ -10,6 +10,8 @@ import { type Programs, pinned } from './tools.js';
 /** How long a server may take to answer on its channel, in ms. */
 const PATIENCE = 30_000;
 
+type Env = Readonly<Record<string, string | undefined>>;
+
 /** A server under test, in a process of its own. */
 export class ServerProcess {
   private constructor(
@@ -17,13 +19,24 @@ export class ServerProcess {
     readonly port: number,
   ) {}
 
-  static async start(programs: Programs, core: number | undefined, name: ServerName): Promise<ServerProcess> {
+  static start(programs: Programs, core: number | undefined, name: ServerName, more: Env = {}): Promise<ServerProcess> {
     const { file, args = [], env } = serverOf(name);
+    if (file !== 'c_epoll.c') return ServerProcess.startNode(core, file, args, { ...env, ...more });
+    return ServerProcess.spawn(pinned(core, programs.path('servers/c_epoll'), [BODY]), {});
+  }
+
+  /** Starts one of `servers/` that is run by Node.js. */
+  static startNode(
+    core: number | undefined,
+    file: `${string}.mjs`,
+    args: readonly string[],
+    env: Env,
+  ): Promise<ServerProcess> {
     const node = ['--expose-gc', fileURLToPath(new URL(`./servers/${file}`, import.meta.url)), BODY, ...args];
-    const command =
-      file === 'c_epoll.c'
-        ? pinned(core, programs.path('servers/c_epoll'), [BODY])
-        : pinned(core, process.execPath, node);
+    return ServerProcess.spawn(pinned(core, process.execPath, node), env);
+  }
+
+  private static async spawn(command: [string, string[]], env: Env): Promise<ServerProcess> {
     const child = spawn(...command, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, HTTPD_LOG: 'warn', ...env },
@@ -47,6 +60,19 @@ export class ServerProcess {
     const [, kilobytes] = /^Rss: +(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/smaps_rollup`, 'latin1')) ?? [];
     if (kilobytes === undefined) throw new Error('the system does not tell the memory of a process');
     return Number(kilobytes) * 1024;
+  }
+
+  /** What `/proc/<pid>/status` says of its memory, in bytes: `VmRSS`, or `VmHWM`, the highest that this has been. */
+  status(field: 'VmRSS' | 'VmHWM'): number {
+    const text = readFileSync(`/proc/${this.pid}/status`, 'latin1');
+    const [, kilobytes] = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(text) ?? [];
+    if (kilobytes === undefined) throw new Error('the system does not tell the memory of a process');
+    return Number(kilobytes) * 1024;
+  }
+
+  /** `VmHWM` begins anew (proc_pid_clear_refs(5)). */
+  forgetPeak(): void {
+    writeFileSync(`/proc/${this.pid}/clear_refs`, '5');
   }
 
   async stop(): Promise<void> {

@@ -86,7 +86,7 @@ function figureCell(figure: Figure, value: number | undefined): string {
 }
 
 /** Lines under a heading; nothing if there are none. */
-function table(heading: Line, lines: readonly Line[]): string {
+export function table(heading: Line, lines: readonly Line[]): string {
   if (lines.length === 0) return '';
   const widths = heading.map((_, i) => Math.max(...[heading, ...lines].map(line => line[i]?.length ?? 0), 3));
   // what has figures in all lines stands to the right

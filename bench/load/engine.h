@@ -55,6 +55,8 @@ typedef struct {
   /* For `check_answers`: the answer that must come next, how much of it has been right, and bytes of it that are kept. */
   size_t expected;
   size_t checked;
+  /* Of an HTTP answer: has its head been checked? */
+  int in_body;
   unsigned char *held;
   size_t held_len;
 } conn;

@@ -4,6 +4,8 @@
  *
  *   http HOST PORT PID CONNECTIONS DEPTH WARMUP SECONDS get|browser BODY    GET /; with the headers of a browser
  *   http HOST PORT PID CONNECTIONS DEPTH WARMUP SECONDS post SIZE           POST /echo; SIZE bytes, and back
+ *   http HOST PORT PID CONNECTIONS DEPTH WARMUP SECONDS drop SIZE           POST /drop; SIZE bytes, and how many they were
+ *   http HOST PORT PID CONNECTIONS DEPTH WARMUP SECONDS file PATH           GET /files/ and the name of that file
  */
 #include "engine.h"
 #include "head.h"
@@ -63,62 +65,116 @@ static size_t check_head(const unsigned char *buf, size_t n) {
   return len;
 }
 
+/* Checks bytes of a body as they come, so that a long one need not be kept. Returns how many there were. */
+static size_t check_body(conn *c, const unsigned char *buf, size_t n) {
+  const size_t left = body_len - c->checked, len = n < left ? n : left;
+  const unsigned char *right = bodies + c->expected * body_len + c->checked;
+  if (memcmp(buf, right, len) != 0) {
+    size_t i = 0;
+    while (buf[i] == right[i]) i++;
+    die("connection %d: byte %zu of a body of %zu is 0x%02x, not 0x%02x", c->id, c->checked + i, body_len, buf[i], right[i]);
+  }
+  c->checked += len;
+  return len;
+}
+
 static size_t check_answers(conn *c, const unsigned char *buf, size_t n) {
   size_t count = 0, at = 0;
-  for (; at < n; count++) {
-    const size_t head = check_head(buf + at, n - at);
-    if (head == 0 || n - at < head + body_len) break;
-    if (memcmp(buf + at + head, bodies + c->expected * body_len, body_len) != 0)
-      die("connection %d: a wrong body:\n%.*s", c->id, (int)(head + body_len), buf + at);
+  while (at < n) {
+    if (!c->in_body) {
+      const size_t head = check_head(buf + at, n - at);
+      if (head == 0) break;
+      at += head;
+      c->in_body = 1;
+    }
+    at += check_body(c, buf + at, n - at);
+    if (c->checked < body_len) break;
+    c->checked = 0;
+    c->in_body = 0;
     if (++c->expected == body_count) c->expected = 0;
-    at += head + body_len;
+    count++;
   }
   hold(c, buf + at, n - at);
   return count;
 }
 
+/* `count` bodies of this length will come, by turns; all of them these bytes, or still to be filled in. */
+static void answer_with(const char *bytes, size_t len, size_t count) {
+  bodies = need(malloc(len * count));
+  body_len = len;
+  body_count = count;
+  if (bytes != NULL) memcpy(bodies, bytes, len);
+}
+
 /* Requests without a body. */
-static ring make_gets(const options *o, const char *headers, const char *body) {
-  bodies = (unsigned char *)body;
-  body_len = strlen(body);
-  body_count = 1;
+static ring make_gets(const options *o, const char *uri, const char *headers) {
   char request[REQUEST_MAX];
-  const int len = snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: %s\r\n%s\r\n", o->host, headers);
+  const int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", uri, o->host, headers);
   unsigned char *bytes = need(malloc((size_t)len * (size_t)o->depth));
   for (int i = 0; i < o->depth; i++) memcpy(bytes + i * len, request, (size_t)len);
   return make_even_ring(bytes, (size_t)len, (size_t)o->depth);
 }
 
-static ring make_posts(const options *o, size_t size) {
-  body_len = size;
-  body_count = VARIANTS;
-  bodies = need(malloc(size * VARIANTS));
+/* `count` requests with a body each, all bodies of the same size but different. */
+static ring make_posts(const options *o, const char *uri, size_t size, size_t count) {
   char head[REQUEST_MAX];
   const size_t len = (size_t)snprintf(head, sizeof head,
-                                      "POST /echo HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\n"
+                                      "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\n"
                                       "Content-Length: %zu\r\n\r\n",
-                                      o->host, size);
-  unsigned char *bytes = need(malloc((len + size) * VARIANTS));
-  for (size_t v = 0; v < VARIANTS; v++) {
+                                      uri, o->host, size);
+  unsigned char *bytes = need(malloc((len + size) * count));
+  for (size_t v = 0; v < count; v++) {
     unsigned char *request = bytes + (len + size) * v;
     memcpy(request, head, len);
     for (size_t i = 0; i < size; i++) request[len + i] = (unsigned char)(v * 31 + i * 7 + (i >> 8));
-    memcpy(bodies + size * v, request + len, size);
   }
-  return make_even_ring(bytes, len + size, VARIANTS);
+  return make_even_ring(bytes, len + size, count);
+}
+
+static ring make_echoes(const options *o, size_t size) {
+  const ring out = make_posts(o, "/echo", size, VARIANTS);
+  const size_t head = out.at[1] - size;
+  answer_with(NULL, size, VARIANTS);
+  for (size_t v = 0; v < VARIANTS; v++) memcpy(bodies + size * v, out.bytes + out.at[v] + head, size);
+  return out;
+}
+
+/* What is dropped can't come back: the answer says how many bytes have come. */
+static ring make_uploads(const options *o, const char *size) {
+  answer_with(size, strlen(size), 1);
+  return make_posts(o, "/drop", strtoul(size, NULL, 10), (size_t)o->depth);
+}
+
+static ring make_downloads(const options *o, const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (file == NULL || fseek(file, 0, SEEK_END) != 0) die("%s: %s", path, strerror(errno));
+  answer_with(NULL, (size_t)ftell(file), 1);
+  rewind(file);
+  if (fread(bodies, 1, body_len, file) != body_len) die("%s can't be read", path);
+  fclose(file);
+  char uri[1024];
+  snprintf(uri, sizeof uri, "/files%s", strrchr(path, '/'));
+  return make_gets(o, uri, "");
+}
+
+static ring make_requests(const options *o, const char *does, const char *with) {
+  if (strcmp(does, "post") == 0) return make_echoes(o, strtoul(with, NULL, 10));
+  if (strcmp(does, "drop") == 0) return make_uploads(o, with);
+  if (strcmp(does, "file") == 0) return make_downloads(o, with);
+  answer_with(with, strlen(with), 1);
+  return make_gets(o, "/", strcmp(does, "browser") == 0 ? BROWSER : "");
 }
 
 int main(int argc, char **argv) {
-  if (argc != 10) die("usage: http HOST PORT PID CONNECTIONS DEPTH WARMUP SECONDS get|browser|post BODY|SIZE");
+  if (argc != 10)
+    die("usage: http HOST PORT PID CONNECTIONS DEPTH WARMUP SECONDS get|browser|post|drop|file BODY|SIZE|PATH");
   const options o = parse_options(argv);
-  const int post = strcmp(argv[8], "post") == 0;
-  const char *headers = strcmp(argv[8], "browser") == 0 ? BROWSER : "";
-  const ring out = post ? make_posts(&o, strtoul(argv[9], NULL, 10)) : make_gets(&o, headers, argv[9]);
+  const ring out = make_requests(&o, argv[8], argv[9]);
   conn *conns = need(calloc((size_t)o.conns, sizeof *conns));
   for (int i = 0; i < o.conns; i++) {
-    const size_t first = (size_t)i % body_count;
+    const size_t first = (size_t)i % out.count;
     conns[i] = (conn){.fd = connect_to(o.host, o.port), .id = i, .pos = out.at[first], .next = first,
-                      .expected = first};
+                      .expected = first % body_count};
   }
   run_load(&o, conns, &out);
   return 0;

@@ -11,7 +11,19 @@ function echo(req, res) {
   });
 }
 
+function drop(req, res) {
+  let len = 0;
+  req.on('data', piece => {
+    len += piece.length;
+  });
+  req.on('end', () => {
+    res.setHeader('Content-Type', 'text/plain');
+    res.end(String(len));
+  });
+}
+
 const server = createServer((req, res) => {
+  if (req.url === '/drop') return drop(req, res);
   if (req.method === 'POST') return echo(req, res);
   res.setHeader('Content-Type', 'text/plain');
   res.end(BODY);

@@ -1,8 +1,16 @@
 /** This library, as built, on the port that the command line names. */
-import { HTTP_GET, HTTP_POST, httpdStart, wsFrame } from '../../dist/index.js';
+import { HTTP_GET, HTTP_POST, httpdStart, staticUriHandler, uriMatchWildcard, wsFrame } from '../../dist/index.js';
 import { BODY, ready } from './control.mjs';
 
-const server = await httpdStart({ serverPort: 0, host: '127.0.0.1', port: process.argv[3] });
+/** A folder that is served, in the cases that have one. */
+const root = process.env.BENCH_FILES;
+
+const server = await httpdStart({
+  serverPort: 0,
+  host: '127.0.0.1',
+  port: process.argv[3],
+  ...(root && { uriMatchFn: uriMatchWildcard }),
+});
 
 server.registerUriHandler({
   uri: '/',
@@ -23,6 +31,20 @@ server.registerUriHandler({
     await req.respSend(body);
   },
 });
+
+server.registerUriHandler({
+  uri: '/drop',
+  method: HTTP_POST,
+  handler: async req => {
+    const buf = Buffer.allocUnsafe(64 * 1024);
+    let len = 0;
+    for (let n = -1; n !== 0; len += n) n = await req.recv(buf);
+    req.respSetType('text/plain');
+    await req.respSend(String(len));
+  },
+});
+
+if (root) server.registerUriHandler({ uri: '/files/*', method: HTTP_GET, handler: staticUriHandler({ root }) });
 
 /** The handler is README's: the library allocates, up to this. */
 const MAX_FRAME = 1024 * 1024;
