@@ -5,6 +5,19 @@ import type { Logger } from 'pino';
 import { invalidArg } from './err.js';
 import type { HttpdServer } from './httpd/server.js';
 import type { UriMatchFn } from './httpd/uri.js';
+import type { HttpdTlsConfig } from './tls/tls_config.js';
+
+/** A socket to listen on: a port, or a Unix socket, plain or encrypted. */
+export interface HttpdListenerConfig {
+  /** TCP port; 0 lets the system choose. Either this or `path`. */
+  readonly port?: number | undefined;
+  /** Address or host name to bind. Default: every address, IPv6 and IPv4. */
+  readonly host?: string | undefined;
+  /** A Unix socket to listen on (unix(7)); its file is removed when the server stops. Plain ones are served over node:net. */
+  readonly path?: string | undefined;
+  /** Certificates and so on, if its connections are encrypted. Default: they are not. */
+  readonly tls?: HttpdTlsConfig | undefined;
+}
 
 /** Configuration of a server, after `httpd_config_t` (`esp_http_server.h`). All times are seconds; fractions are allowed. */
 export interface HttpdConfig {
@@ -12,6 +25,11 @@ export interface HttpdConfig {
   serverPort: number;
   /** Address or host name to bind. Default: every address, IPv6 and IPv4. */
   host: string | undefined;
+  /**
+   * Several sockets to listen on, which share sessions, limits and handlers; 1 to 64 of them, instead of `serverPort` and
+   * `host`. Default: one plain one on `serverPort`.
+   */
+  listeners: readonly HttpdListenerConfig[] | undefined;
   /** Connections that the system holds until they are accepted, 1 to 65535. Default 511, ESP-IDF 5. */
   backlogConn: number;
   /** Sessions at a time, 1 to 1,000,000. Default 10,000, ESP-IDF 7. */
@@ -113,6 +131,7 @@ export function httpdDefaultConfig(): HttpdConfig {
   return {
     serverPort: 80,
     host: undefined,
+    listeners: undefined,
     backlogConn: 511,
     maxOpenSockets: 10_000,
     maxSessPerIp: 0,
@@ -196,12 +215,39 @@ const oneOf =
 const any: Check = () => undefined;
 const host: Check = value =>
   value === undefined || (typeof value === 'string' && value !== '') ? undefined : 'must be an address or a host name';
+const LISTENERS_MAX = 64;
+const LISTENER_FIELDS = new Set<string>(['port', 'host', 'path', 'tls'] satisfies (keyof HttpdListenerConfig)[]);
+const listeners: Check = value => {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || value.length < 1 || value.length > LISTENERS_MAX) {
+    return `must be a list of 1 to ${LISTENERS_MAX} listeners`;
+  }
+  for (const [i, one] of value.entries()) {
+    const problem = listenerProblem(one);
+    if (problem !== undefined) return `[${i}] ${problem}`;
+  }
+  return undefined;
+};
+
+function listenerProblem(one: unknown): string | undefined {
+  if (typeof one !== 'object' || one === null) return 'must be an object such as { port: 8080 }';
+  for (const name of Object.keys(one)) if (!LISTENER_FIELDS.has(name)) return `has no field '${name}'`;
+  const { port, path, host: bind } = one as HttpdListenerConfig;
+  if ((port === undefined) === (path === undefined)) return 'must have a port or a path';
+  if (path !== undefined && (typeof path !== 'string' || path === '' || bind !== undefined)) {
+    return 'must have a path that is a string, and no host with it';
+  }
+  const problem = port === undefined ? undefined : int(0, 65_535)(port);
+  return problem === undefined ? host(bind) : `.port ${problem}`;
+}
+
 const logger: Check = value =>
   value === undefined || typeof (value as Logger | null)?.child === 'function' ? undefined : 'must be a pino logger';
 
 const CHECKS: { readonly [Name in keyof HttpdConfig]: Check } = {
   serverPort: int(0, 65_535),
   host,
+  listeners,
   backlogConn: int(1, 65_535),
   maxOpenSockets: int(1, 1_000_000),
   maxSessPerIp: int(0, 1_000_000),
@@ -253,6 +299,9 @@ export function checkConfig(given: Partial<HttpdConfig> | undefined): HttpdConfi
   }
   const set = Object.entries(given ?? {}).filter(([, value]) => value !== undefined);
   const config: HttpdConfig = { ...httpdDefaultConfig(), ...Object.fromEntries(set) };
+  if (config.listeners !== undefined && (given?.serverPort !== undefined || given?.host !== undefined)) {
+    invalidArg('config.listeners takes the place of serverPort and host: leave those out');
+  }
   for (const [name, check] of Object.entries(CHECKS)) {
     const problem = check(config[name as keyof HttpdConfig]);
     if (problem !== undefined) invalidArg(`config.${name} ${problem}`);

@@ -1,5 +1,5 @@
 /** What the package exports, and nothing else. */
-export { type HttpdConfig, httpdDefaultConfig, httpdEsp32Config } from './config.js';
+export { type HttpdConfig, type HttpdListenerConfig, httpdDefaultConfig, httpdEsp32Config } from './config.js';
 export {
   ESP_ERR_HTTPD_ALLOC_MEM,
   ESP_ERR_HTTPD_BASE,
@@ -100,6 +100,16 @@ export type { HandlerResult } from './httpd/req_owner.js';
 export type { Body } from './httpd/resp.js';
 export type { HttpdUri, UriHandler } from './httpd/route.js';
 export type { HttpdServer } from './httpd/server.js';
+export {
+  HTTPD_SSL_TRANSPORT_INSECURE,
+  HTTPD_SSL_TRANSPORT_SECURE,
+  HTTPD_SSL_USER_CB_ERROR,
+  HTTPD_SSL_USER_CB_SESS_CLOSE,
+  HTTPD_SSL_USER_CB_SESS_CREATE,
+  type HttpdSslConfig,
+  type HttpdSslUserCbArg,
+  httpdSslStart,
+} from './httpd/ssl.js';
 export { httpdStart } from './httpd/start.js';
 export type { HttpdStats, TimeoutKind } from './httpd/stats.js';
 export {
@@ -132,12 +142,22 @@ export {
 } from './httpd_ws/frame_type.js';
 export type { WsCloseInfo, WsDeflateOptions, WsOptions, WsOriginCheck } from './httpd_ws/options.js';
 export { espLog, type TagLog } from './log.js';
+export type { HttpdListener, TlsInfo } from './port/port.js';
 export { HTTPD_SOCK_ERR_FAIL, HTTPD_SOCK_ERR_INVALID, HTTPD_SOCK_ERR_TIMEOUT } from './sess/overrides.js';
 export type { FreeCtxFn } from './sess/protocol.js';
+export type { Credentials, PemSource } from './tls/credentials.js';
+export {
+  type CertSelectFn,
+  ESP_TLS_VER_ANY,
+  ESP_TLS_VER_TLS_1_2,
+  ESP_TLS_VER_TLS_1_3,
+  type HttpdTlsConfig,
+} from './tls/tls_config.js';
 export { type BasicAuthOptions, basicAuth, basicAuthUser } from './web/basic_auth.js';
 export { type CorsOptions, cors } from './web/cors.js';
 export { formParts, readForm } from './web/form.js';
 export type { FormOptions } from './web/form_options.js';
 export type { FormPart } from './web/form_reader.js';
 export { metricsUriHandler } from './web/metrics.js';
+export { type RedirectToHttpsOptions, redirectToHttps } from './web/redirect_to_https.js';
 export { type StaticOptions, staticUriHandler } from './web/static_files.js';

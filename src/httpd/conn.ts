@@ -26,6 +26,9 @@ import { Response, type ResponseHost } from './resp.js';
 import { routeRequest } from './router.js';
 import { UNCOUNTED, UNTIMED } from './stats.js';
 
+/** A stream without keepAlive is tested so often while its client can't be heard. */
+const HELD_KEEP_ALIVE_MS = 15_000;
+
 /** What comes next when the handler has ended, and there is no response yet. */
 interface NextStep {
   readonly go: () => void;
@@ -151,6 +154,13 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     // nobody listens to a stream any more; another answer may still be wanted
     if (this.stream !== undefined) return this.stream.end();
     if (this.body.open) this.body.abort('the client left before the end of the body', HTTPD_400_BAD_REQUEST);
+  }
+
+  onHeldBack(): void {
+    // what a stream sends shows whether its client is still there
+    if (this.stream === undefined || this.streamKeepAliveMs !== 0) return;
+    this.streamKeepAliveMs = HELD_KEEP_ALIVE_MS;
+    this.sess.setDeadline(HELD_KEEP_ALIVE_MS);
   }
 
   onDeadline(): void {

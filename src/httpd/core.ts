@@ -8,7 +8,7 @@ import { describeThrown, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
 import { MessageMemory } from '../httpd_ws/message.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import { escapeForLog, type HttpdLogs, httpdLogs } from '../log.js';
-import type { PortSocket, SocketHandler } from '../port/port.js';
+import type { HttpdListener, PortSocket, SocketHandler } from '../port/port.js';
 import { releaseCtx } from '../sess/ctx.js';
 import { type Clock, Deadlines } from '../sess/deadlines.js';
 import { ReceiveBuffer } from '../sess/input.js';
@@ -41,6 +41,12 @@ const REFUSALS_MAX = 64;
 const LINGER_MS = 2000;
 /** At so many bytes to send, a session's next request waits, and so does who awaits its sends. */
 const TX_HIGH_WATER = 64 * 1024;
+
+/** A connection, and the listener that it has come by. */
+interface Arrival {
+  readonly sock: PortSocket;
+  readonly listener: HttpdListener;
+}
 
 /** All servers of this thread receive into the same buffer. */
 const receive = new ReceiveBuffer(receiveBuffer, RECV_SHARE);
@@ -79,6 +85,9 @@ export class HttpdCore implements SessHost {
   stopping = false;
   /** Is called when the last session has ended. */
   onEmpty: (() => void) | undefined;
+  /** Is told of handshakes that failed. */
+  onTlsError: ((error: Error, address: string) => void) | undefined;
+  private nextHandshake = -1;
   private refusals = 0;
   private readonly perPeer: PeerTable | undefined;
   private dateSecond = 0;
@@ -122,37 +131,64 @@ export class HttpdCore implements SessHost {
   }
 
   /** A connection has come: makes a session of it, or refuses it. */
-  accept(sock: PortSocket): SocketHandler | undefined {
-    return this.contexts.run(this.tryAdmit, this, sock);
+  accept(sock: PortSocket, listener: HttpdListener): SocketHandler | undefined {
+    return this.contexts.run(this.tryAdmit, this, { sock, listener });
   }
 
-  private tryAdmit(sock: PortSocket): SocketHandler | undefined {
+  /** A connection has come whose handshake is to begin. @returns what to call when it has ended; undefined refuses it */
+  beginHandshake(address: string): (() => void) | undefined {
+    const { perPeer } = this;
+    if (this.stopping || this.isPeerFull(address)) return undefined;
+    // its number is none that a session has
+    const id = this.nextHandshake--;
+    perPeer?.add(id, address);
+    return () => perPeer?.remove(id);
+  }
+
+  onHandshakeFailure(error: Error, address: string): void {
+    const { httpd: log } = this.logs;
+    this.stats.failedHandshakes += 1;
+    if (log.debugOn) {
+      log.debug(`httpd_ssl_open: handshake with ${escapeForLog(address)} failed: ${escapeForLog(error.message)}`);
+    }
+    this.onTlsError?.(error, address);
+  }
+
+  private isPeerFull(address: string): boolean {
+    if (this.perPeer?.isFull(address) !== true) return false;
+    this.stats.refusedPeer += 1;
+    this.logs.httpd.warn(
+      `httpd_accept_conn: ${escapeForLog(address)} has ${this.config.maxSessPerIp} sessions (maxSessPerIp)`,
+    );
+    return true;
+  }
+
+  private tryAdmit(arrival: Arrival): SocketHandler | undefined {
     try {
-      return this.admit(sock);
+      return this.admit(arrival);
     } catch (thrown) {
       this.logs.httpd.error(`httpd_accept_conn: session creation failed: ${describeThrown(thrown)}`);
-      sock.reset();
+      arrival.sock.reset();
       return undefined;
     }
   }
 
-  private admit(sock: PortSocket): SocketHandler | undefined {
+  private admit(arrival: Arrival): SocketHandler | undefined {
+    const { sock } = arrival;
     const { httpd: log, sess: sessLog } = this.logs;
     if (log.debugOn) log.debug(`httpd_server: processing listen socket ${LISTEN_FD}`);
     if (this.stopping) {
       sock.reset();
       return undefined;
     }
-    const { maxOpenSockets, maxSessPerIp } = this.config;
-    if (this.perPeer?.isFull(sock.remoteAddress)) {
-      this.stats.refusedPeer += 1;
-      return this.refuse(sock, `${escapeForLog(sock.remoteAddress)} has ${maxSessPerIp} sessions (maxSessPerIp)`);
-    }
+    const { maxOpenSockets } = this.config;
+    if (this.isPeerFull(sock.remoteAddress)) return this.refuse(arrival);
     if (this.sessions.size - this.refusals >= maxOpenSockets && !this.purgeOne()) {
       this.stats.refusedFull += 1;
-      return this.refuse(sock, `all ${maxOpenSockets} sockets are taken (maxOpenSockets)`);
+      log.warn(`httpd_accept_conn: all ${maxOpenSockets} sockets are taken (maxOpenSockets)`);
+      return this.refuse(arrival);
     }
-    const sess = this.open(sock, session => new HttpConn(session, this));
+    const sess = this.open(arrival, session => new HttpConn(session, this));
     this.stats.opened += 1;
     this.perPeer?.add(sess.fd, sock.remoteAddress);
     if (log.debugOn) {
@@ -258,8 +294,8 @@ export class HttpdCore implements SessHost {
     return this.dateText;
   }
 
-  private open(sock: PortSocket, protocol: (sess: Sess) => Protocol): Sess {
-    const sess = new Sess(this.sessions.nextFd(), sock, this);
+  private open({ sock, listener }: Arrival, protocol: (sess: Sess) => Protocol): Sess {
+    const sess = new Sess(this.sessions.nextFd(), sock, listener, this);
     sess.protocol = protocol(sess);
     this.sessions.add(sess);
     return sess;
@@ -284,14 +320,13 @@ export class HttpdCore implements SessHost {
     return true;
   }
 
-  private refuse(sock: PortSocket, why: string): SocketHandler | undefined {
-    this.logs.httpd.warn(`httpd_accept_conn: ${why}`);
+  private refuse(arrival: Arrival): SocketHandler | undefined {
     if (this.refusals >= REFUSALS_MAX) {
-      sock.reset();
+      arrival.sock.reset();
       return undefined;
     }
     this.refusals += 1;
-    const sess = this.open(sock, () => new Refusal());
+    const sess = this.open(arrival, () => new Refusal());
     sess.tx.write(Buffer.from(`${FULL_HEAD}${this.dateLine()}\r\n${FULL_PAGE}`));
     sess.finish('no free socket');
     return sess;

@@ -13,6 +13,7 @@ import {
 import { sendFile } from '../files/send_file.js';
 import type { SendFileOptions } from '../files/send_options.js';
 import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
+import type { HttpdListener, TlsInfo } from '../port/port.js';
 import type { FreeCtxFn } from '../sess/protocol.js';
 import { harmless, rejected } from '../thenable.js';
 import { type CookieOptions, setCookie } from './cookie.js';
@@ -50,6 +51,25 @@ export class HttpdReq extends ReqHead {
   constructor(handle: HttpdServer, fd: number, init: ReqInit, owner: ReqOwner | undefined) {
     super(handle, fd, init);
     this.owner = owner;
+  }
+
+  /**
+   * Which of `handle.listeners` the request has come by. Not of ESP-IDF.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND if the session has ended
+   */
+  get listener(): HttpdListener {
+    return this.handle.sessGetListener(this.fd);
+  }
+
+  /** Has the request come over TLS? Fails as `listener` does. */
+  get encrypted(): boolean {
+    return this.listener.encrypted;
+  }
+
+  /** What TLS has agreed on with the client, its certificate included; undefined without TLS. Fails as `listener` does. */
+  get tls(): TlsInfo | undefined {
+    return this.handle.sessGetTls(this.fd);
   }
 
   /**

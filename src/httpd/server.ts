@@ -3,13 +3,15 @@
  * `server_sess.ts`.
  */
 import type { HttpdConfig } from '../config.js';
-import { describeThrown, ESP_ERR_HTTPD_TASK, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
-import type { Listener, Port } from '../port/port.js';
+import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import type { HttpdListener, Port } from '../port/port.js';
 import type { Clock } from '../sess/deadlines.js';
+import type { Credentials } from '../tls/credentials.js';
 import type { ErrHandler } from './callbacks.js';
 import { HttpdCore } from './core.js';
 import type { HttpdEvents } from './events.js';
 import { type HttpdErrCode, isErrCode } from './http_err.js';
+import { Listeners } from './listeners.js';
 import { isMethod } from './methods.js';
 import { checkUri, type HttpdUri, type UriHandler } from './route.js';
 import { checkFunction, ServerSess } from './server_sess.js';
@@ -26,7 +28,7 @@ const GRACE = 5;
 export class HttpdServer extends ServerSess {
   protected readonly core: HttpdCore;
   private readonly works: WorkQueue;
-  private listener: Listener | undefined;
+  private listening: Listeners | undefined;
   private stopped: Promise<void> | undefined;
 
   /** Servers are made by `httpdStart()`. */
@@ -41,40 +43,36 @@ export class HttpdServer extends ServerSess {
     );
   }
 
-  /** The port that the server is bound to. */
+  /** The port that the server is bound to: the first one, if there are several; 0 if there is none, or it has stopped. */
   get port(): number {
-    return this.listener?.port ?? 0;
+    return this.listeners.find(({ port }) => port !== 0)?.port ?? 0;
+  }
+
+  /** What the server listens on, in the order of the configuration; empty when it has stopped. Not of ESP-IDF. */
+  get listeners(): readonly HttpdListener[] {
+    return this.listening?.infos ?? [];
   }
 
   /** @internal */
   async listen(port: Port): Promise<void> {
     const { core } = this;
-    const { config } = core;
-    try {
-      this.listener = await port.listen(
-        {
-          port: config.serverPort,
-          host: config.host,
-          backlog: config.backlogConn,
-          reusePort: config.reusePort,
-          keepAlive: config.keepAliveEnable
-            ? {
-                idle: config.keepAliveIdle || 5,
-                interval: config.keepAliveInterval || 5,
-                count: config.keepAliveCount || 3,
-              }
-            : undefined,
-        },
-        core.receive.claim,
-        sock => core.accept(sock),
-        error => core.onPortError(error),
-      );
-    } catch (cause) {
-      const where = `${config.host ?? 'any address'} port ${config.serverPort}`;
-      throw new EspError(ESP_ERR_HTTPD_TASK, `can't listen on ${where}: ${describeThrown(cause)}`, { cause });
-    }
+    this.listening = await Listeners.open(core, port);
     core.story.start();
     core.events.emit('start');
+  }
+
+  /**
+   * Replaces the certificate of encrypted listeners while they serve: connections that begin from now on get it, others go
+   * on. If anything is wrong with it, the old one stays. Not of ESP-IDF.
+   *
+   * @param credentials as in `HttpdTlsConfig`
+   * @param listener one of `listeners`; default: all encrypted ones
+   * @throws EspError ESP_ERR_INVALID_ARG that says what is wrong with which file, ESP_ERR_NOT_FOUND if there is no such
+   *   encrypted listener, ESP_ERR_INVALID_STATE if the server has stopped; all by rejection
+   */
+  async setCertificate(credentials: Credentials, listener?: HttpdListener): Promise<void> {
+    if (this.listening === undefined) throw new EspError(ESP_ERR_INVALID_STATE, 'the server has stopped');
+    await this.listening.setCertificate(credentials, listener);
   }
 
   /**
@@ -162,7 +160,7 @@ export class HttpdServer extends ServerSess {
    */
   queueWork<Arg>(fn: (arg: Arg) => unknown, arg?: Arg): void {
     if (typeof fn !== 'function') invalidArg('the work must be a function');
-    if (this.listener === undefined) throw new EspError(ESP_ERR_INVALID_STATE, 'the server has stopped');
+    if (this.listening === undefined) throw new EspError(ESP_ERR_INVALID_STATE, 'the server has stopped');
     this.works.add(fn as WorkFn, arg);
   }
 
@@ -198,13 +196,18 @@ export class HttpdServer extends ServerSess {
     return this;
   }
 
+  /** @internal Calls `listener` when a TLS handshake has failed; there is one at most. */
+  onTlsError(listener: (error: Error, remoteAddress: string) => void): void {
+    this.core.onTlsError = listener;
+  }
+
   off<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): this {
     this.core.events.off(name, listener);
     return this;
   }
 
   private async shutDown(graceMs: number): Promise<void> {
-    await shutDown(this.core, this.listener, graceMs);
-    this.listener = undefined;
+    await shutDown(this.core, this.listening, graceMs);
+    this.listening = undefined;
   }
 }

@@ -12,6 +12,7 @@ import {
 } from '../httpd_ws/frame_type.js';
 import { broadcastOf } from '../httpd_ws/send.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
+import type { HttpdListener, TlsInfo } from '../port/port.js';
 import { getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
 import { HTTPD_SOCK_ERR_TIMEOUT } from '../sess/overrides.js';
 import type { FreeCtxFn } from '../sess/protocol.js';
@@ -250,6 +251,25 @@ export abstract class ServerSess {
   sessGetPeer(fd: number): { address: string; port: number } {
     const { sock } = this.core.session(fd);
     return { address: sock.remoteAddress, port: sock.remotePort };
+  }
+
+  /**
+   * Which of `server.listeners` a session's connection has come by. Not of ESP-IDF.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessGetListener(fd: number): HttpdListener {
+    return this.core.session(fd).listener;
+  }
+
+  /**
+   * What TLS has agreed on with a session's peer, its certificate included (`httpd_sess_get_transport_ctx` of an encrypted
+   * server); undefined on a plain connection.
+   *
+   * @throws EspError ESP_ERR_NOT_FOUND
+   */
+  sessGetTls(fd: number): TlsInfo | undefined {
+    return this.core.session(fd).sock.tls;
   }
 
   /** What an fd stands for (`httpd_ws_get_fd_info`): `HTTPD_WS_CLIENT_INVALID`, `_HTTP` or `_WEBSOCKET`. */

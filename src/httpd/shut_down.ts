@@ -3,15 +3,15 @@
  */
 import { WS_CLOSE_GOING_AWAY } from '../httpd_ws/close.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
-import type { Listener } from '../port/port.js';
 import { free } from '../sess/ctx.js';
 import type { Sess } from '../sess/sess.js';
 import { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
+import type { Listeners } from './listeners.js';
 
-export async function shutDown(core: HttpdCore, listener: Listener | undefined, graceMs: number): Promise<void> {
+export async function shutDown(core: HttpdCore, listeners: Listeners | undefined, graceMs: number): Promise<void> {
   core.stopping = true;
-  await listener?.close();
+  await listeners?.close();
   const empty = new Promise<void>(resolve => {
     core.onEmpty = resolve;
   });

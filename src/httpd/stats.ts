@@ -26,8 +26,13 @@ export interface HttpdStats {
     readonly opened: number;
     /** Ended to make room, by LRU. */
     readonly purged: number;
-    /** Refused with 503, or with a reset where too many are being refused. */
-    readonly refused: { readonly maxOpenSockets: number; readonly maxSessPerIp: number; readonly openFn: number };
+    /** Refused with 503, with a reset where too many are being refused, or in a handshake that failed. */
+    readonly refused: {
+      readonly maxOpenSockets: number;
+      readonly maxSessPerIp: number;
+      readonly openFn: number;
+      readonly tlsHandshake: number;
+    };
   };
   /** Requests whose head has come, and such as could not be read. */
   readonly requests: { readonly served: number; readonly malformed: number };
@@ -82,6 +87,7 @@ export class Stats implements Traffic {
   refusedFull = 0;
   refusedPeer = 0;
   refusedByApp = 0;
+  failedHandshakes = 0;
   requests = 0;
   malformed = 0;
   /** By the first digit of the status. */

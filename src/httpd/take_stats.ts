@@ -29,6 +29,7 @@ export function takeStats(core: HttpdCore, work: number): HttpdStats {
         maxOpenSockets: stats.refusedFull,
         maxSessPerIp: stats.refusedPeer,
         openFn: stats.refusedByApp,
+        tlsHandshake: stats.failedHandshakes,
       },
     },
     requests: { served: stats.requests, malformed: stats.malformed },

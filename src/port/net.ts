@@ -9,192 +9,16 @@
  * sets the idle time only.
  */
 
+import { unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { asError, type Listener, type ListenOptions, type Port, type PortSocket, type SocketHandler } from './port.js';
+import { NetSocket, type Owned, owner } from './net_socket.js';
+import type { Listener, ListenOptions, Port } from './port.js';
 
-/** The most that waits in node:net for the kernel, so that the progress of a slow reader shows. */
-const SEND_MAX = 64 * 1024;
-
-/** Up to this length a Latin-1 string, which node:net copies on its stack, is cheaper than another Buffer. */
-const STRING_MAX = 2048;
-/** What is being sent, as long as libuv has not kept it: memory of its own for each send costs more than the send. */
-let scratch = Buffer.allocUnsafeSlow(SEND_MAX);
 /** What a read takes at most. */
 const READ_SIZE = 64 * 1024;
 /** All sockets receive into this, one after the other. */
 const readBuffer = Buffer.allocUnsafeSlow(READ_SIZE);
-
-const owner = Symbol('NetSocket');
-type Owned = net.Socket & { [owner]: NetSocket };
-
-class NetSocket implements PortSocket {
-  private handler: SocketHandler | undefined;
-  private blocked = false;
-  constructor(
-    private readonly sock: net.Socket,
-    private readonly receiveBuffer: () => Buffer,
-    private readonly onError: (error: Error) => void,
-  ) {
-    (sock as Owned)[owner] = this;
-    sock.on('error', ignore);
-  }
-
-  get remoteAddress(): string {
-    return plain(this.sock.remoteAddress);
-  }
-
-  get remotePort(): number {
-    return this.sock.remotePort ?? 0;
-  }
-
-  get localAddress(): string {
-    return plain(this.sock.localAddress);
-  }
-
-  get localPort(): number {
-    return this.sock.localPort ?? 0;
-  }
-
-  get pending(): number {
-    return this.blocked ? this.sock.writableLength : 0;
-  }
-
-  /**
-   * From now on events reach `handler`.
-   *
-   * @param events does data come as events, and not through `onread`?
-   */
-  attach(handler: SocketHandler, events: boolean): void {
-    this.handler = handler;
-    const { sock } = this;
-    sock.on('end', onEnd);
-    sock.on('close', onClose);
-    if (events) sock.on('data', onData);
-    sock.resume();
-  }
-
-  send(buf: Buffer, from: number, to: number): number {
-    if (this.blocked || this.handler === undefined) return 0;
-    let end = from;
-    while (end < to && !this.blocked) {
-      const start = end;
-      end = Math.min(to, start + SEND_MAX);
-      // libuv keeps a reference to what the kernel does not take at once, and only then: these bytes are borrowed
-      if (end - start <= STRING_MAX) {
-        this.sock.write(buf.toString('latin1', start, end), 'latin1');
-      } else {
-        buf.copy(scratch, 0, start, end);
-        this.sock.write(scratch.subarray(0, end - start));
-      }
-      if (this.sock.writableLength > 0) {
-        scratch = Buffer.allocUnsafeSlow(SEND_MAX);
-        this.blocked = true;
-        this.sock.write('', error => this.unblock(error));
-      }
-    }
-    return end - from;
-  }
-
-  pause(): void {
-    this.sock.pause();
-  }
-
-  resume(): void {
-    this.sock.resume();
-  }
-
-  shutdown(): void {
-    this.sock.end();
-  }
-
-  close(): void {
-    this.handler = undefined;
-    this.sock.destroy();
-  }
-
-  reset(): void {
-    this.handler = undefined;
-    this.sock.resetAndDestroy();
-    // that alone would wait for what the peer has not taken
-    this.sock.destroy();
-  }
-
-  private unblock(error: Error | null | undefined): void {
-    if (error || this.sock.destroyed) return;
-    this.blocked = false;
-    try {
-      this.handler?.onWritable();
-    } catch (thrown) {
-      this.onFault(thrown);
-    }
-  }
-
-  onRead(chunk: Buffer, len: number): void {
-    try {
-      for (let from = 0; from < len && this.handler !== undefined; ) {
-        const n = chunk.copy(this.receiveBuffer(), 0, from, len);
-        from += n;
-        this.handler.onData(n);
-      }
-    } catch (thrown) {
-      this.onFault(thrown);
-    }
-  }
-
-  onEnd(): void {
-    try {
-      this.handler?.onEnd();
-    } catch (thrown) {
-      this.onFault(thrown);
-    }
-  }
-
-  onClose(): void {
-    const { handler } = this;
-    this.handler = undefined;
-    this.tell(handler, this.sock.errored ?? undefined);
-  }
-
-  /** A callback has thrown. */
-  onFault(thrown: unknown): void {
-    const { handler } = this;
-    const error = asError(thrown);
-    this.reset();
-    this.onError(error);
-    this.tell(handler, error);
-  }
-
-  private tell(handler: SocketHandler | undefined, error: Error | undefined): void {
-    try {
-      handler?.onClose(error);
-    } catch (thrown) {
-      this.onError(asError(thrown));
-    }
-  }
-}
-
-// Listeners are shared, so that an idle socket holds no closures.
-
-function onData(this: net.Socket, chunk: Buffer): void {
-  (this as Owned)[owner].onRead(chunk, chunk.length);
-}
-
-function onEnd(this: net.Socket): void {
-  (this as Owned)[owner].onEnd();
-}
-
-function onClose(this: net.Socket): void {
-  (this as Owned)[owner].onClose();
-}
-
-/** An IPv4 peer of a dual-stack socket by its IPv4 address. */
-function plain(address: string | undefined): string {
-  return address?.replace(/^::ffff:(?=\d+\.)/, '') ?? '';
-}
-
-/** 'close' follows and carries the error; without a listener an 'error' event would end the process. */
-function ignore(): void {}
 
 /** Calls its callback with the socket as `this`. */
 const onread = {
@@ -208,7 +32,48 @@ const onread = {
 /** What node:net's servers have inside. */
 type Handle = { onconnection?: (status: number, client: object | undefined) => void };
 
-class NetListener implements Listener {
+/**
+ * Binds and listens.
+ *
+ * A Unix socket whose file nobody serves any more, since its process was killed, is bound anew.
+ *
+ * @throws the system's error, by rejection
+ */
+export async function bind(server: net.Server, options: ListenOptions): Promise<void> {
+  const { path, port, host, backlog } = options;
+  try {
+    await listening(server, path === undefined ? { port, host, backlog } : { path, backlog });
+  } catch (error) {
+    if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || (await isServed(path)))
+      throw error;
+    unlinkSync(path);
+    await listening(server, { path, backlog });
+  }
+}
+
+function listening(server: net.Server, options: net.ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Does anybody accept connections on this Unix socket? If it can't be told, somebody may. */
+function isServed(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = net.connect({ path });
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+  });
+}
+
+export class NetListener implements Listener {
   constructor(private readonly server: net.Server) {}
 
   get port(): number {
@@ -235,8 +100,9 @@ export const netPort: Port = {
       keepAlive: options.keepAlive !== undefined,
       keepAliveInitialDelay: keepAliveMs,
     });
+    const isTcp = options.path === undefined;
     const take = (sock: net.Socket, events: boolean): void => {
-      const socket = new NetSocket(sock, receiveBuffer, onError);
+      const socket = new NetSocket(sock, isTcp ? sock : undefined, receiveBuffer, onError);
       try {
         const handler = accept(socket);
         if (handler !== undefined) socket.attach(handler, events);
@@ -261,14 +127,10 @@ export const netPort: Port = {
         take(sock, false);
       };
     };
-    return new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen({ port: options.port, host: options.host, backlog: options.backlog }, () => {
-        takeOver();
-        server.off('error', reject);
-        server.on('error', onError);
-        resolve(new NetListener(server));
-      });
+    return bind(server, options).then(() => {
+      takeOver();
+      server.on('error', onError);
+      return new NetListener(server);
     });
   },
 };

@@ -14,6 +14,8 @@
  * - A paused socket reads no more, and costs no CPU. What it has read already may still be delivered.
  */
 
+import type { X509Certificate } from 'node:crypto';
+
 /** What a port tells the owner of a socket. */
 export interface SocketHandler {
   /** `len` bytes were received into the receive buffer, from its start. Borrowed until the call returns. */
@@ -26,7 +28,27 @@ export interface SocketHandler {
   onClose(error: Error | undefined): void;
 }
 
-/** One TCP connection. */
+/** What TLS has agreed on with a peer. */
+export interface TlsInfo {
+  /** `'TLSv1.2'` or `'TLSv1.3'`. */
+  readonly protocol: string;
+  /** OpenSSL's name of the cipher suite. */
+  readonly cipher: string;
+  /** The application protocol agreed on (ALPN, RFC 7301); undefined without one. */
+  readonly alpnProtocol: string | undefined;
+  /** The server name that the client has asked for (SNI, RFC 6066 section 3); undefined without one. */
+  readonly servername: string | undefined;
+  /** Was the session resumed, with a ticket? */
+  readonly resumed: boolean;
+  /** Has the peer shown a certificate that one of `cacertPem` has signed? */
+  readonly authorized: boolean;
+  /** Why it is not authorized, such as `'UNABLE_TO_GET_ISSUER_CERT'`; undefined if it is, or was not asked for one. */
+  readonly authorizationError: string | undefined;
+  /** The peer's certificate; undefined without one. */
+  readonly peerCertificate: X509Certificate | undefined;
+}
+
+/** One connection. */
 export interface PortSocket {
   /** The peer's address, without brackets, IPv4 as such on a dual-stack socket too; empty if it has left. */
   readonly remoteAddress: string;
@@ -34,6 +56,8 @@ export interface PortSocket {
   /** Where it reached us. */
   readonly localAddress: string;
   readonly localPort: number;
+  /** What TLS has agreed on; undefined on a plain connection. */
+  readonly tls?: TlsInfo | undefined;
   /** Bytes that `send` has taken and the kernel not yet. `onWritable` follows when they are gone. */
   readonly pending: number;
   /**
@@ -58,6 +82,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Address or name to bind; undefined binds every address, IPv6 and IPv4. */
   readonly host: string | undefined;
+  /** A Unix socket to listen on instead (unix(7)). */
+  readonly path?: string | undefined;
   readonly backlog: number;
   /** May others listen on the same port, so that the system spreads connections over all (SO_REUSEPORT)? */
   readonly reusePort: boolean;
@@ -65,9 +91,19 @@ export interface ListenOptions {
   readonly keepAlive: { readonly idle: number; readonly interval: number; readonly count: number } | undefined;
 }
 
+/** A socket that a server listens on. */
+export interface HttpdListener {
+  /** The bound port; 0 of a Unix socket. */
+  readonly port: number;
+  /** The path of a Unix socket; undefined of a port. */
+  readonly path: string | undefined;
+  /** Are its connections encrypted? */
+  readonly encrypted: boolean;
+}
+
 /** A bound, listening socket. */
 export interface Listener {
-  /** The bound port. */
+  /** The bound port; 0 of a Unix socket. */
   readonly port: number;
   /** Stops listening. Accepted sockets live on. Resolves when the port can be bound again. */
   close(): Promise<void>;

@@ -13,9 +13,9 @@ export class PeerTable {
   /** @param max sessions that a peer may have */
   constructor(private readonly max: number) {}
 
-  /** Has the peer at this address as many sessions as it may have? */
+  /** Has the peer at this address as many sessions as it may have? Who has none, as on a Unix socket, may have any number. */
   isFull(address: string): boolean {
-    return (this.counts.get(peerOf(address)) ?? 0) >= this.max;
+    return address !== '' && (this.counts.get(peerOf(address)) ?? 0) >= this.max;
   }
 
   add(fd: number, address: string): void {

@@ -34,6 +34,8 @@ export interface Protocol {
   readonly endsWithPeer: boolean;
   /** Consumes what it can of `input`'s window, by moving `input.from`. What it leaves is too little for it. */
   run(input: Input): void;
+  /** Reading has stopped, since too much waits: until it goes on, nothing tells that the peer has left. */
+  onHeldBack?(): void;
   /** The peer has sent FIN, and all its bytes have been looked at. */
   onPeerEnd(): void;
   /** The time that was set with `setDeadline` has come. */

@@ -3,7 +3,7 @@
  * that looks at its bytes. It ends in one place, `end()`, for one reason.
  */
 import { ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
-import type { PortSocket, SocketHandler } from '../port/port.js';
+import type { HttpdListener, PortSocket, SocketHandler } from '../port/port.js';
 import type { Timed } from './deadlines.js';
 import { Input } from './input.js';
 import { Overrides } from './overrides.js';
@@ -60,6 +60,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     /** The number by which applications know this session. Never used again. */
     readonly fd: number,
     readonly sock: PortSocket,
+    /** What the connection has come by. */
+    readonly listener: HttpdListener,
     private readonly host: SessHost,
   ) {
     this.input = new Input(host.receive);
@@ -134,9 +136,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       }
       // no more bytes will come: the protocol has none left, or too few to go on
       const starved = input.length === 0 || this.protocol.endsWithPeer || !(this.protocol.blocked || this.txFull);
-      // who fills the buffer behind an answer that never ends can't be told from one who has left
-      const ended = this.peerEnded || (this.protocol.endsWithPeer && input.length >= HOLD_MAX);
-      if (ended && this.open && starved && !this.protocol.unfinished) this.protocol.onPeerEnd();
+      if (this.peerEnded && this.open && starved && !this.protocol.unfinished) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
     } finally {
@@ -441,7 +441,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   private holdBack(hold: boolean): void {
     if (hold === this.paused || this.state === ENDED) return;
     this.paused = hold;
-    if (hold) this.sock.pause();
-    else this.sock.resume();
+    if (!hold) return this.sock.resume();
+    this.sock.pause();
+    this.protocol.onHeldBack?.();
   }
 }

@@ -66,7 +66,9 @@ export class MultipartSplitter implements Splitter {
   }
 
   end(): void {
-    if (!this.closed && !this.failed) this.fail(malformed('it ends before its closing boundary'));
+    if (this.closed || this.failed) return;
+    if (this.headless !== undefined) this.headOpen();
+    else this.fail(malformed('it ends before its closing boundary'));
   }
 
   shift(): RawPart | EspError | undefined {

@@ -1,0 +1,218 @@
+/**
+ * The select loop over node:tls: a connection that node:net accepts, and whose handshake is done, is one of ours.
+ *
+ * What a handshake may cost is bounded: there are as many at a time as the settings say, the oldest gives way to a new
+ * one, and each has a deadline from its first byte to its last.
+ */
+import type { X509Certificate } from 'node:crypto';
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import { bind, NetListener } from './net.js';
+import { NetSocket } from './net_socket.js';
+import type { Listener, ListenOptions, Port, PortSocket, SocketHandler, TlsInfo } from './port.js';
+
+/** How connections of one listener are encrypted. */
+export interface TlsSettings {
+  /** Certificates, versions and so on, for `tls.createServer`. */
+  readonly options: tls.TlsOptions;
+  /** How long a handshake may take in all, in ms. */
+  readonly handshakeMs: number;
+  /** So many handshakes may be under way. */
+  readonly maxHandshakes: number;
+  /** Calls back once, in `ms`, unless what it returns was called before. */
+  after(ms: number, callback: () => void): () => void;
+  /**
+   * A handshake is to begin. May it?
+   *
+   * @returns what to call when it has ended, in whatever way; undefined refuses it
+   */
+  begin(remoteAddress: string): (() => void) | undefined;
+  /** A handshake has failed. */
+  onFailure(error: Error, remoteAddress: string): void;
+}
+
+/** A listener whose certificates can be replaced. */
+export interface TlsListener extends Listener {
+  /** New connections get these; those that are open, or in their handshake, go on. */
+  setCertificate(options: tls.SecureContextOptions): void;
+}
+
+/** What is sent at a time: what node:tls has not encrypted yet it keeps. */
+const SEND_MAX = 64 * 1024;
+
+class TlsSocket extends NetSocket {
+  constructor(
+    private readonly secured: tls.TLSSocket,
+    tcp: net.Socket | undefined,
+    receiveBuffer: () => Buffer,
+    onError: (error: Error) => void,
+  ) {
+    super(secured, tcp, receiveBuffer, onError);
+  }
+
+  get tls(): TlsInfo {
+    const { secured } = this;
+    const { authorized, authorizationError } = secured;
+    const peerCertificate: X509Certificate | undefined = secured.getPeerX509Certificate();
+    return {
+      protocol: secured.getProtocol() ?? '',
+      cipher: secured.getCipher()?.name ?? '',
+      alpnProtocol: secured.alpnProtocol || undefined,
+      servername: servernameOf(secured),
+      resumed: secured.isSessionReused(),
+      authorized,
+      authorizationError: peerCertificate === undefined ? undefined : codeOf(authorizationError),
+      peerCertificate,
+    };
+  }
+
+  override send(buf: Buffer, from: number, to: number): number {
+    if (this.blocked || this.handler === undefined || to <= from) return 0;
+    const end = Math.min(to, from + SEND_MAX);
+    // node:tls encrypts it at once, or copies it
+    this.blocked = true;
+    this.sock.write(buf.subarray(from, end), this.onWritten);
+    return end - from;
+  }
+
+  private readonly onWritten = (error?: Error | null): void => this.unblock(error);
+}
+
+/** A client that has sent no name has one of `false`. */
+function servernameOf(socket: tls.TLSSocket): string | undefined {
+  const { servername } = socket as { servername?: string | false | null };
+  return servername || undefined;
+}
+
+/** node:tls says that it is an Error; it is a code, or null. */
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof Error) return (error as NodeJS.ErrnoException).code ?? error.message;
+  return typeof error === 'string' ? error : undefined;
+}
+
+/** Handshakes that are under way, the oldest first. */
+class Handshakes {
+  private readonly under = new Map<net.Socket, () => void>();
+
+  constructor(private readonly settings: TlsSettings) {}
+
+  /** @returns whether it may go on */
+  begin(raw: net.Socket): boolean {
+    const { settings, under } = this;
+    const address = raw.remoteAddress ?? '';
+    const release = settings.begin(address);
+    if (release === undefined) return false;
+    const [oldest] = under.keys();
+    if (oldest !== undefined && under.size >= settings.maxHandshakes) {
+      this.fail(oldest, new Error(`it made way for another: ${settings.maxHandshakes} may be under way`), address);
+    }
+    const stop = settings.after(settings.handshakeMs, () =>
+      this.fail(raw, new Error(`it took longer than ${settings.handshakeMs} ms (tlsHandshakeTimeoutMs)`), address),
+    );
+    under.set(raw, () => {
+      stop();
+      release();
+    });
+    raw.once('close', () => this.end(raw));
+    return true;
+  }
+
+  /** @returns whether it was under way */
+  end(raw: net.Socket): boolean {
+    const done = this.under.get(raw);
+    this.under.delete(raw);
+    done?.();
+    return done !== undefined;
+  }
+
+  /** It has failed, and so has the connection. */
+  fail(raw: net.Socket, error: Error, address: string): void {
+    if (this.end(raw)) this.settings.onFailure(error, address);
+    raw.destroy();
+  }
+
+  endAll(): void {
+    for (const raw of [...this.under.keys()]) raw.destroy();
+  }
+}
+
+/** The socket that a TLS one is on: node:tls does not document where it keeps it. */
+function rawOf(socket: tls.TLSSocket): net.Socket | undefined {
+  return (socket as { _parent?: net.Socket })._parent;
+}
+
+class NodeTlsListener extends NetListener implements TlsListener {
+  constructor(
+    server: net.Server,
+    private readonly secure: tls.Server,
+    private readonly handshakes: Handshakes,
+  ) {
+    super(server);
+  }
+
+  setCertificate(options: tls.SecureContextOptions): void {
+    this.secure.setSecureContext(options);
+  }
+
+  override close(): Promise<void> {
+    this.handshakes.endAll();
+    return super.close();
+  }
+}
+
+/** A select loop whose connections are encrypted. */
+export interface TlsPort extends Port {
+  listen(...args: Parameters<Port['listen']>): Promise<TlsListener>;
+}
+
+export function tlsPort(settings: TlsSettings): TlsPort {
+  return {
+    name: 'tls',
+    listen: (options, receiveBuffer, accept, onError) => listen(settings, options, receiveBuffer, accept, onError),
+  };
+}
+
+async function listen(
+  settings: TlsSettings,
+  options: ListenOptions,
+  receiveBuffer: () => Buffer,
+  accept: (socket: PortSocket) => SocketHandler | undefined,
+  onError: (error: Error) => void,
+): Promise<TlsListener> {
+  if (options.reusePort) throw new Error('reusePort needs the epoll port');
+  const handshakes = new Handshakes(settings);
+  // it listens nowhere: connections are given to it once they may begin
+  const secure = tls.createServer({ ...settings.options, allowHalfOpen: true });
+  secure.on('secureConnection', socket => {
+    const raw = rawOf(socket);
+    if (raw !== undefined) handshakes.end(raw);
+    const connection = new TlsSocket(socket, options.path === undefined ? raw : undefined, receiveBuffer, onError);
+    try {
+      const handler = accept(connection);
+      if (handler !== undefined) connection.attach(handler, true);
+    } catch (thrown) {
+      connection.onFault(thrown);
+    }
+  });
+  secure.on('tlsClientError', (error, socket) => {
+    const raw = rawOf(socket);
+    if (raw !== undefined) handshakes.fail(raw, error, raw.remoteAddress ?? '');
+    socket.destroy();
+  });
+  const server = net.createServer(
+    {
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: options.keepAlive !== undefined,
+      keepAliveInitialDelay: (options.keepAlive?.idle ?? 0) * 1000,
+    },
+    raw => {
+      raw.on('error', () => {});
+      if (handshakes.begin(raw)) secure.emit('connection', raw);
+      else raw.destroy();
+    },
+  );
+  await bind(server, options);
+  server.on('error', onError);
+  return new NodeTlsListener(server, secure, handshakes);
+}
