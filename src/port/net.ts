@@ -9,7 +9,7 @@
  * sets the idle time only.
  */
 
-import { unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import { NetSocket, type Owned, owner } from './net_socket.js';
@@ -44,7 +44,8 @@ export async function bind(server: net.Server, options: ListenOptions): Promise<
   try {
     await listening(server, path === undefined ? { port, host, backlog } : { path, backlog });
   } catch (error) {
-    if (path === undefined || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || (await isServed(path)))
+    const { code } = error as NodeJS.ErrnoException;
+    if (path === undefined || code !== 'EADDRINUSE' || !lstatSync(path).isSocket() || (await isServed(path)))
       throw error;
     unlinkSync(path);
     await listening(server, { path, backlog });

@@ -90,9 +90,16 @@ function codeOf(error: unknown): string | undefined {
   return typeof error === 'string' ? error : undefined;
 }
 
+/** A handshake that is under way. */
+interface Handshake {
+  /** Of the peer; a socket that has ended does not tell it any more. */
+  readonly address: string;
+  readonly done: () => void;
+}
+
 /** Handshakes that are under way, the oldest first. */
 class Handshakes {
-  private readonly under = new Map<net.Socket, () => void>();
+  private readonly under = new Map<net.Socket, Handshake>();
 
   constructor(private readonly settings: TlsSettings) {}
 
@@ -104,36 +111,50 @@ class Handshakes {
     if (release === undefined) return false;
     const [oldest] = under.keys();
     if (oldest !== undefined && under.size >= settings.maxHandshakes) {
-      this.fail(oldest, new Error(`it made way for another: ${settings.maxHandshakes} may be under way`), address);
+      this.fail(oldest, new Error(`it made way for another: ${settings.maxHandshakes} may be under way`));
     }
     const stop = settings.after(settings.handshakeMs, () =>
-      this.fail(raw, new Error(`it took longer than ${settings.handshakeMs} ms (tlsHandshakeTimeoutMs)`), address),
+      this.fail(raw, new Error(`it took longer than ${settings.handshakeMs} ms (tlsHandshakeTimeoutMs)`)),
     );
-    under.set(raw, () => {
+    const done = () => {
       stop();
       release();
-    });
-    raw.once('close', () => this.end(raw));
+    };
+    under.set(raw, { address, done });
+    // node:tls may know better why, and says it right behind this
+    raw.once('close', () => setImmediate(() => this.fail(raw, new Error('the client left'))));
     return true;
   }
 
-  /** @returns whether it was under way */
-  end(raw: net.Socket): boolean {
-    const done = this.under.get(raw);
+  /** @returns the address of the peer if it was under way */
+  end(raw: net.Socket): string | undefined {
+    const handshake = this.under.get(raw);
     this.under.delete(raw);
-    done?.();
-    return done !== undefined;
+    handshake?.done();
+    return handshake?.address;
   }
 
   /** It has failed, and so has the connection. */
-  fail(raw: net.Socket, error: Error, address: string): void {
-    if (this.end(raw)) this.settings.onFailure(error, address);
+  fail(raw: net.Socket, error: Error): void {
+    const address = this.end(raw);
+    if (address !== undefined) this.settings.onFailure(error, address);
     raw.destroy();
   }
 
   endAll(): void {
-    for (const raw of [...this.under.keys()]) raw.destroy();
+    for (const raw of [...this.under.keys()]) {
+      this.end(raw);
+      raw.destroy();
+    }
   }
+}
+
+/** Why node:tls has given up; of a client whose certificate it has refused it says only that the connection has ended. */
+function reasonOf(error: Error, socket: tls.TLSSocket): Error {
+  const code = codeOf(socket.authorizationError);
+  return code === undefined
+    ? error
+    : Object.assign(new Error(`the client's certificate was refused: ${code}`), { code });
 }
 
 /** The socket that a TLS one is on: node:tls does not document where it keeps it. */
@@ -182,10 +203,12 @@ async function listen(
   if (options.reusePort) throw new Error('reusePort needs the epoll port');
   const handshakes = new Handshakes(settings);
   // it listens nowhere: connections are given to it once they may begin
-  const secure = tls.createServer({ ...settings.options, allowHalfOpen: true });
+  const secure = tls.createServer(settings.options);
   secure.on('secureConnection', socket => {
     const raw = rawOf(socket);
     if (raw !== undefined) handshakes.end(raw);
+    // only from now on: who sends FIN within the handshake has nothing more to say
+    socket.allowHalfOpen = true;
     const connection = new TlsSocket(socket, options.path === undefined ? raw : undefined, receiveBuffer, onError);
     try {
       const handler = accept(connection);
@@ -196,12 +219,11 @@ async function listen(
   });
   secure.on('tlsClientError', (error, socket) => {
     const raw = rawOf(socket);
-    if (raw !== undefined) handshakes.fail(raw, error, raw.remoteAddress ?? '');
+    if (raw !== undefined) handshakes.fail(raw, reasonOf(error, socket));
     socket.destroy();
   });
   const server = net.createServer(
     {
-      allowHalfOpen: true,
       noDelay: true,
       keepAlive: options.keepAlive !== undefined,
       keepAliveInitialDelay: (options.keepAlive?.idle ?? 0) * 1000,

@@ -35,8 +35,8 @@ export interface HttpdTlsConfig extends Credentials {
   /** `ESP_TLS_VER_ANY` (TLS 1.2 and 1.3), `ESP_TLS_VER_TLS_1_2` or `ESP_TLS_VER_TLS_1_3`. Default any. */
   readonly tlsVersion?: number | undefined;
   /**
-   * Chooses a certificate by the server name that a client asks for (SNI, RFC 6066 section 3); undefined takes
-   * `servercert`. It is not asked where the client names none. Credentials are checked when they are first chosen, and
+   * Chooses a certificate by the server name that a client asks for, in lower case (SNI, RFC 6066 section 3); undefined
+   * takes `servercert`. It is not asked where the client names none. Credentials are checked when they are first chosen, and
    * the same object is not checked again. What it throws, or rejects with, ends that connection only.
    */
   readonly certSelectCb?: CertSelectFn | undefined;
@@ -143,9 +143,11 @@ function chooser(choose: CertSelectFn, contextWith: LoadedTls['contextWith']): S
     return known;
   };
   const find = async (servername: string): Promise<SecureContext | undefined> => {
-    const chosen: unknown = choose(servername);
-    const credentials = (isThenable(chosen) ? await chosen : chosen) as Credentials | undefined;
-    return credentials === undefined ? undefined : contextOf(credentials);
+    const given: unknown = choose(servername.toLowerCase());
+    const chosen: unknown = isThenable(given) ? await given : given;
+    if (chosen === undefined) return undefined;
+    if (typeof chosen !== 'object' || chosen === null) invalidArg('certSelectCb must return credentials, or undefined');
+    return contextOf(chosen as Credentials);
   };
   return (servername, done) => {
     find(servername).then(

@@ -1,0 +1,39 @@
+/**
+ * What a connection needs from its client, and tells it.
+ */
+import type { Contexts } from '../async_context.js';
+import type { CloseInfo } from '../httpd_ws/close.js';
+import type { TagLog } from '../log.js';
+import type { Clock } from '../sess/deadlines.js';
+import type { ClientSettings } from './config.js';
+import type { EspWebsocketError, WsResponse } from './errors.js';
+import type { WsConnectedEvent } from './events.js';
+import type { Dial } from './socket.js';
+
+/** How a connection, or the attempt to make one, has ended. */
+export interface Ending {
+  /** Undefined if nothing went wrong. */
+  readonly error: EspWebsocketError | undefined;
+  /** What the server's Close frame says; code 1006 if none came. */
+  readonly close: CloseInfo;
+  /** Have Close frames gone both ways? */
+  readonly wasClean: boolean;
+  /** Has it been open? */
+  readonly wasOpen: boolean;
+}
+
+/** What a connection needs from its client. */
+export interface ConnectionHost {
+  readonly settings: ClientSettings;
+  readonly clock: Clock;
+  readonly log: TagLog;
+  readonly contexts: Contexts;
+  readonly dial: Dial;
+  readonly maskingKey: () => number;
+  readonly pingMs: number;
+  /** The response to the handshake, whether it is a refusal or not. */
+  onResponse(response: WsResponse): void;
+  onOpen(info: WsConnectedEvent): void;
+  onData(opCode: number, data: Buffer, payloadLen: number, payloadOffset: number, fin: boolean): void;
+  onEnded(ending: Ending): void;
+}

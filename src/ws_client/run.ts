@@ -1,0 +1,223 @@
+/**
+ * What a client does from its start to its end: connections, one after the other, and the waits between them.
+ */
+import { Contexts } from '../async_context.js';
+import { ESP_FAIL, EspError } from '../err.js';
+import { WS_CLOSE_ABNORMAL } from '../httpd_ws/close.js';
+import { escapeForLog, type TagLog } from '../log.js';
+import { harmless } from '../thenable.js';
+import type { Backoff } from './backoff.js';
+import type { ClientSettings } from './config.js';
+import { Connection } from './connection.js';
+import type { ConnectionHost, Ending } from './connection_host.js';
+import { internalError, NO_ERROR, WEBSOCKET_ERROR_TYPE_SERVER_CLOSE, type WsResponse } from './errors.js';
+import type { ClientEvents, WsConnectedEvent } from './events.js';
+import type { HandshakeOffer } from './handshake.js';
+import type { SocketTarget } from './socket.js';
+
+/** What a run needs from its client: what stays from one connection to the next. */
+export interface RunOwner extends Pick<ConnectionHost, 'clock' | 'dial' | 'maskingKey' | 'log' | 'settings'> {
+  readonly events: ClientEvents;
+  readonly backoff: Backoff;
+  readonly log: TagLog;
+  /** In ms. */
+  readonly pingMs: number;
+  readonly reconnectMs: number;
+  socketTarget(): SocketTarget;
+  offer(): HandshakeOffer;
+  onData(opCode: number, data: Buffer, payloadLen: number, payloadOffset: number, fin: boolean): void;
+  /** A connection is open: is reading wanted? */
+  onOpen(connection: Connection): void;
+  onConnectionEnded(): void;
+  /** @param error why, unless the application asked for it, or the server closed the connection in order */
+  onFinished(error: Error | undefined): void;
+}
+
+class Deferred {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = harmless(
+      new Promise<void>((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      }),
+    );
+  }
+}
+
+export class Run implements ConnectionHost {
+  readonly contexts = new Contexts();
+  connection: Connection | undefined;
+  private readonly firstOpen = new Deferred();
+  private readonly end = new Deferred();
+  /** Has the application asked for the end? */
+  private asked = false;
+  private over = false;
+  /** Are listeners told of the end of a connection? */
+  private telling = false;
+  private openedAt = 0;
+  private cancelWait: (() => void) | undefined;
+  private readonly onAbort = (): void => this.stop();
+
+  constructor(private readonly owner: RunOwner) {
+    owner.settings.signal?.addEventListener('abort', this.onAbort);
+    // listeners that are added behind the call of start() hear of it too
+    queueMicrotask(() => this.contexts.run(this.begin, this, undefined));
+  }
+
+  /** Resolves with the first connection; rejects if there was none in the end. */
+  get connected(): Promise<void> {
+    return this.firstOpen.promise;
+  }
+
+  /** Resolves at the end. */
+  get finished(): Promise<void> {
+    return this.end.promise;
+  }
+
+  get settings(): ClientSettings {
+    return this.owner.settings;
+  }
+
+  get clock(): RunOwner['clock'] {
+    return this.owner.clock;
+  }
+
+  get log(): TagLog {
+    return this.owner.log;
+  }
+
+  get dial(): RunOwner['dial'] {
+    return this.owner.dial;
+  }
+
+  get maskingKey(): () => number {
+    return this.owner.maskingKey;
+  }
+
+  get pingMs(): number {
+    return this.owner.pingMs;
+  }
+
+  /** Ends it now, whatever it does. */
+  stop(): void {
+    if (this.over) return;
+    this.asked = true;
+    this.contexts.run(this.stopNow, this, undefined);
+  }
+
+  /** Ends it with a closing handshake, if there is a connection. */
+  close(code: number | undefined, reason: string, timeoutMs: number): void {
+    this.asked = true;
+    const { connection } = this;
+    if (connection?.isOpen) connection.close(code, reason, timeoutMs);
+    // one that is about to end may do so
+    else if (!connection?.closing) this.stop();
+  }
+
+  onResponse({ rawHeaders }: WsResponse): void {
+    const { events } = this.owner;
+    if (events.has('headerReceived')) for (const header of rawHeaders) events.emit('headerReceived', header);
+  }
+
+  onOpen(info: WsConnectedEvent): void {
+    const { owner, connection } = this;
+    this.openedAt = owner.clock.now();
+    if (connection !== undefined) owner.onOpen(connection);
+    this.firstOpen.resolve();
+    owner.events.emit('connected', info);
+  }
+
+  onData(opCode: number, data: Buffer, payloadLen: number, payloadOffset: number, fin: boolean): void {
+    this.owner.onData(opCode, data, payloadLen, payloadOffset, fin);
+  }
+
+  onEnded(ending: Ending): void {
+    const { owner } = this;
+    this.connection = undefined;
+    owner.onConnectionEnded();
+    this.telling = true;
+    const willReconnect = this.tell(ending);
+    this.telling = false;
+    // listeners may have stopped it
+    if (willReconnect && !this.asked) this.wait();
+    else this.finish(this.asked ? undefined : ending.error);
+  }
+
+  /** @returns whether there is to be another connection */
+  private tell({ error, close, wasClean, wasOpen }: Ending): boolean {
+    const { owner } = this;
+    const { events, settings, log } = owner;
+    const good = wasOpen && owner.clock.now() - this.openedAt >= owner.reconnectMs;
+    if (good || wasClean) owner.backoff.reset();
+    if (error !== undefined) {
+      log.error(error.message);
+      events.emit('error', error);
+    }
+    const byServer = wasClean && !this.asked;
+    const willReconnect = !this.asked && (wasClean ? settings.closeReconnect : settings.autoReconnect);
+    if (wasOpen || error !== undefined) {
+      events.emit(wasClean ? 'closed' : 'disconnected', {
+        code: close.code,
+        reason: close.reason,
+        wasConnected: wasOpen,
+        byClient: this.asked,
+        willReconnect,
+        errorHandle:
+          error?.errorHandle ?? (byServer ? { ...NO_ERROR, errorType: WEBSOCKET_ERROR_TYPE_SERVER_CLOSE } : NO_ERROR),
+      });
+    }
+    return willReconnect;
+  }
+
+  private begin(): void {
+    if (this.over) return;
+    this.owner.events.emit('begin');
+    if (!this.over) this.connect();
+  }
+
+  private connect(): void {
+    const { owner } = this;
+    owner.events.emit('beforeConnect');
+    if (this.over) return;
+    const target = owner.socketTarget();
+    if (this.log.debugOn) this.log.debug(`connecting to ${escapeForLog(target.host)}:${target.port}`);
+    try {
+      this.connection = new Connection(this, target, owner.offer());
+    } catch (thrown) {
+      const error = internalError(thrown);
+      this.onEnded({ error, close: { code: WS_CLOSE_ABNORMAL, reason: '' }, wasClean: false, wasOpen: false });
+    }
+  }
+
+  private wait(): void {
+    const { owner } = this;
+    const { backoff, settings } = owner;
+    const ms = backoff.next({ ...settings.backoff, firstMs: owner.reconnectMs });
+    this.log.info(`Reconnect after ${ms} ms`);
+    this.cancelWait = owner.clock.after(ms, () => {
+      this.cancelWait = undefined;
+      this.contexts.run(this.connect, this, undefined);
+    });
+  }
+
+  private stopNow(): void {
+    if (this.connection !== undefined) this.connection.stop();
+    else if (!this.telling) this.finish(undefined);
+  }
+
+  private finish(error: Error | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    this.cancelWait?.();
+    const { owner } = this;
+    owner.settings.signal?.removeEventListener('abort', this.onAbort);
+    this.firstOpen.reject(error ?? new EspError(ESP_FAIL, 'the client was stopped before it was connected'));
+    owner.onFinished(error);
+    owner.events.emit('finish');
+    this.end.resolve();
+  }
+}

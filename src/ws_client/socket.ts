@@ -1,0 +1,186 @@
+/**
+ * A client's socket: TCP or TLS. The only file here that knows node:net and node:tls.
+ *
+ * All sockets read into one buffer, one after the other, in which the bytes are looked at; `onread` spares the streams'
+ * machinery. Bytes that are written are the system's at once, or the socket keeps them, and tells when it does not.
+ */
+import { X509Certificate } from 'node:crypto';
+import * as net from 'node:net';
+import * as tls from 'node:tls';
+import { ESP_ERR_INVALID_ARG, EspError } from '../err.js';
+import { ReceiveBuffer } from '../sess/input.js';
+import type { TxSocket } from './tx.js';
+
+/** Where to connect to, and how. */
+export interface SocketTarget {
+  readonly host: string;
+  readonly port: number;
+  /** In ms, before the first probe of TCP keep-alive; undefined without. */
+  readonly keepAliveMs: number | undefined;
+  /** Undefined without TLS. */
+  readonly tls: TlsRules | undefined;
+}
+
+/** Whom to trust. */
+export interface TlsRules {
+  readonly context: tls.SecureContext;
+  /** The name that the certificate must have, which the server is also told (SNI). */
+  readonly name: string;
+  readonly skipName: boolean;
+  readonly allowSelfSigned: boolean;
+}
+
+/** Who is told what happens. Nothing is told after `onClosed`. */
+export interface SocketHandler {
+  onConnect(): void;
+  /** `len` bytes have come, at the start of `receive.buf`. They are borrowed. */
+  onData(len: number): void;
+  /** The server has sent FIN. */
+  onEnd(): void;
+  /** What `write` kept is the system's. */
+  onTaken(): void;
+  /** The socket is gone. */
+  onClosed(error: Error | undefined): void;
+}
+
+export interface ClientSocket extends TxSocket {
+  /** Reads no more, or goes on. */
+  hold(held: boolean): void;
+  /** Sends FIN behind what has been written. */
+  end(): void;
+  /** Ends it now. */
+  destroy(): void;
+}
+
+export type Dial = (target: SocketTarget, handler: SocketHandler) => ClientSocket;
+
+const READ_SIZE = 64 * 1024;
+const readBuffer = Buffer.allocUnsafeSlow(READ_SIZE);
+/** What sockets receive into. Whoever leaves bytes there has to move them out before the call returns. */
+export const receive = new ReceiveBuffer(() => readBuffer, READ_SIZE);
+
+/** Codes of OpenSSL for a certificate, or a chain, that nobody but its owner vouches for. */
+const SELF_SIGNED: ReadonlySet<string> = new Set(['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN']);
+
+class NodeSocket implements ClientSocket {
+  private readonly sock: net.Socket;
+  private readonly secure: boolean;
+  private over = false;
+
+  constructor(
+    target: SocketTarget,
+    private readonly handler: SocketHandler,
+  ) {
+    const { host, port } = target;
+    const onread = {
+      buffer: readBuffer,
+      callback: (len: number): boolean => {
+        if (!this.over) handler.onData(len);
+        return true;
+      },
+    };
+    const options = { host, port, onread, allowHalfOpen: true };
+    this.secure = target.tls !== undefined;
+    if (target.tls === undefined) {
+      this.sock = net.connect(options, () => this.connected(target));
+    } else {
+      this.sock = tls.connect({ ...options, ...tlsOptions(target.tls) }, () => this.connected(target));
+    }
+    const { sock } = this;
+    let failure: Error | undefined;
+    sock.on('error', error => {
+      failure ??= error;
+    });
+    sock.on('end', () => {
+      if (!this.over) handler.onEnd();
+    });
+    sock.on('close', () => this.closed(failure));
+    // without a consumer the stream would never tell of its end
+    sock.resume();
+  }
+
+  write(bytes: Buffer): boolean {
+    const { sock } = this;
+    // TLS encrypts what it has got later; such a copy often comes from Node's pool
+    sock.write(this.secure ? Buffer.from(bytes) : bytes);
+    if (sock.writableLength === 0) return true;
+    sock.write('', () => {
+      if (!this.over) this.handler.onTaken();
+    });
+    return false;
+  }
+
+  hold(held: boolean): void {
+    if (held) this.sock.pause();
+    else this.sock.resume();
+  }
+
+  end(): void {
+    this.sock.end();
+  }
+
+  destroy(): void {
+    this.sock.destroy();
+  }
+
+  private connected({ keepAliveMs, tls: rules }: SocketTarget): void {
+    const { sock } = this;
+    if (this.over) return;
+    sock.setNoDelay(true);
+    if (keepAliveMs !== undefined) sock.setKeepAlive(true, keepAliveMs);
+    const refusal = rules?.allowSelfSigned ? selfSignedProblem(sock as tls.TLSSocket, rules) : undefined;
+    if (refusal !== undefined) sock.destroy(refusal);
+    else this.handler.onConnect();
+  }
+
+  private closed(error: Error | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    this.handler.onClosed(error);
+  }
+}
+
+/**
+ * Whom to trust, and who we are.
+ *
+ * @param ca certificates of authorities, in PEM; undefined for those that Node.js knows
+ * @throws EspError ESP_ERR_INVALID_ARG
+ */
+export function secureContext(ca: unknown, cert: unknown, key: unknown): tls.SecureContext {
+  try {
+    // OpenSSL would pass over what is none, and then trust nobody
+    for (const one of ca === undefined ? [] : [ca].flat()) new X509Certificate(one as string | Buffer);
+    return tls.createSecureContext({ ca, cert, key } as tls.SecureContextOptions);
+  } catch (error) {
+    throw new EspError(ESP_ERR_INVALID_ARG, 'certPem, clientCert or clientKey is no PEM that OpenSSL can read', {
+      cause: error,
+    });
+  }
+}
+
+function tlsOptions({ context, name, skipName, allowSelfSigned }: TlsRules): tls.ConnectionOptions {
+  return {
+    secureContext: context,
+    // an address is no server name (RFC 6066 section 3)
+    servername: net.isIP(name) === 0 ? name : '',
+    checkServerIdentity: (_host, peer) => (skipName ? undefined : tls.checkServerIdentity(name, peer)),
+    // if not here, then in `selfSignedProblem`
+    rejectUnauthorized: !allowSelfSigned,
+    ALPNProtocols: ['http/1.1'],
+  };
+}
+
+/** @returns why the server's certificate is not good enough even where it may be self-signed */
+function selfSignedProblem(sock: tls.TLSSocket, { name, skipName }: TlsRules): Error | undefined {
+  if (sock.authorized) return undefined;
+  const why: unknown = sock.authorizationError;
+  const code = why instanceof Error ? ((why as NodeJS.ErrnoException).code ?? why.message) : String(why);
+  if (!SELF_SIGNED.has(code)) {
+    return Object.assign(new Error(`the server's certificate was refused: ${code}`), { code });
+  }
+  // Node.js asks for the name of those only that it trusts
+  return skipName ? undefined : tls.checkServerIdentity(name, sock.getPeerCertificate());
+}
+
+/** Connects. Nothing is told before this returns. */
+export const dial: Dial = (target, handler) => new NodeSocket(target, handler);
