@@ -3,6 +3,18 @@ import { configDefaults, defineConfig } from 'vitest/config';
 /** Tests in which a server listens: they run once on each select loop. */
 const ON_EACH_PORT = ['test/http/**/*.test.ts', 'test/ws/**/*.test.ts', 'examples/**/*.test.ts'];
 
+/** What brings clients, sockets or a select loop of its own, or is about them. */
+const PLAIN_ONLY = [
+  'test/*/foreign.test.ts',
+  'test/http/form_foreign.test.ts',
+  'test/*/injected_faults*.test.ts',
+  'test/http/select_loop.test.ts',
+  'test/http/abuse.test.ts',
+];
+
+/** The same over TLS. */
+const OVER_TLS = ['test/http/**/*.test.ts', 'test/ws/**/*.test.ts'];
+
 const common = {
   testTimeout: 20_000,
   hookTimeout: 30_000,
@@ -33,6 +45,15 @@ export default defineConfig({
       },
       { test: { ...common, name: 'epoll', include: ON_EACH_PORT, env: { HTTPD_LOG, SELECT_LOOP: 'epoll' } } },
       { test: { ...common, name: 'net', include: ON_EACH_PORT, env: { HTTPD_LOG, SELECT_LOOP: 'net' } } },
+      {
+        test: {
+          ...common,
+          name: 'tls',
+          include: OVER_TLS,
+          exclude: [...configDefaults.exclude, ...PLAIN_ONLY],
+          env: { HTTPD_LOG, SELECT_LOOP: 'net', OVER_TLS: '1' },
+        },
+      },
     ],
   },
 });

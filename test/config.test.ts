@@ -165,6 +165,49 @@ describe('config.host', () => {
   });
 });
 
+describe('config.listeners', () => {
+  test('is not there by default', () => {
+    expect(httpdDefaultConfig().listeners).toBeUndefined();
+    expect(httpdEsp32Config().listeners).toBeUndefined();
+  });
+
+  test.each([
+    [[{ port: 0 }]],
+    [[{ port: 65_535, host: '::1' }, { path: '/run/a.sock' }]],
+    [[{ port: 443, tls: { servercert: 'cert.pem', prvtkeyPem: 'key.pem' } }]],
+    [Array.from({ length: 64 }, () => ({ port: 0 }))],
+  ])('may be %j', value => {
+    expect(check('listeners', value).listeners).toBe(value);
+  });
+
+  test.each([
+    [null, 'must be a list of 1 to 64 listeners'],
+    [{ port: 80 }, 'must be a list of 1 to 64 listeners'],
+    [[], 'must be a list of 1 to 64 listeners'],
+    [Array.from({ length: 65 }, () => ({ port: 0 })), 'must be a list of 1 to 64 listeners'],
+    [[{ port: 0 }, 80], '[1] must be an object such as { port: 8080 }'],
+    [[null], '[0] must be an object such as { port: 8080 }'],
+    [[{}], '[0] must have a port or a path'],
+    [[{ host: '::1' }], '[0] must have a port or a path'],
+    [[{ port: 80, path: '/run/a.sock' }], '[0] must have a port or a path'],
+    [[{ path: '' }], '[0] must have a path that is a string'],
+    [[{ path: 5 }], '[0] must have a path that is a string'],
+    [[{ path: '/run/a.sock', host: '::1' }], 'no host with it'],
+    [[{ port: 65_536 }], '[0] .port must be an integer from 0 to 65535'],
+    [[{ port: '80' }], '[0] .port must be an integer from 0 to 65535'],
+    [[{ port: 80, host: '' }], '[0] must be an address or a host name'],
+    [[{ port: 80, hosts: '::1' }], "[0] has no field 'hosts'"],
+  ])('must not be %j', (value, message) => {
+    expect(() => check('listeners', value)).toThrow(refused('config.listeners'));
+    expect(() => check('listeners', value)).toThrow(refused(message));
+  });
+
+  test.each(['serverPort', 'host'])('takes the place of %s', name => {
+    const given = { listeners: [{ port: 0 }], [name]: name === 'host' ? '::1' : 80 };
+    expect(() => checkConfig(given)).toThrow(refused('takes the place of serverPort and host'));
+  });
+});
+
 describe('config.txOverflow', () => {
   test.each(['close', 'drop', 'error'])("may be '%s'", value => {
     expect(check('txOverflow', value).txOverflow).toBe(value);
@@ -209,6 +252,7 @@ describe('the configuration as a whole', () => {
       ...FUNCTIONS,
       ...ANYTHING,
       'host',
+      'listeners',
       'txOverflow',
       'port',
       'logger',

@@ -6,7 +6,7 @@ import { startTestServer } from './support/server.js';
 
 const exported = api as Record<string, unknown>;
 
-/** Every constant, after `esp_err.h`, `esp_http_server.h` and `http_parser.h`. */
+/** Every constant, after `esp_err.h`, `esp_http_server.h`, `esp_https_server.h`, `esp_tls.h` and `http_parser.h`. */
 const CONSTANTS: Readonly<Record<string, number>> = {
   ESP_OK: 0,
   ESP_FAIL: -1,
@@ -63,6 +63,14 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   HTTP_SERVER_EVENT_DISCONNECTED: 7,
   HTTP_SERVER_EVENT_STOP: 8,
   HTTP_ANY: 2_147_483_647,
+  HTTPD_SSL_TRANSPORT_SECURE: 0,
+  HTTPD_SSL_TRANSPORT_INSECURE: 1,
+  HTTPD_SSL_USER_CB_SESS_CREATE: 0,
+  HTTPD_SSL_USER_CB_SESS_CLOSE: 1,
+  HTTPD_SSL_USER_CB_ERROR: 2,
+  ESP_TLS_VER_ANY: 0,
+  ESP_TLS_VER_TLS_1_2: 1,
+  ESP_TLS_VER_TLS_1_3: 2,
 };
 
 /** Strings of `esp_http_server.h`. */
@@ -89,6 +97,7 @@ const FUNCTIONS = [
   'httpdDefaultConfig',
   'httpdEsp32Config',
   'httpdStart',
+  'httpdSslStart',
   'uriMatchWildcard',
   'uriMatchParams',
   'queryKeyValue',
@@ -99,6 +108,7 @@ const FUNCTIONS = [
   'basicAuth',
   'basicAuthUser',
   'cors',
+  'redirectToHttps',
   'wsFrame',
   'espErrToName',
   'espLog',
@@ -134,6 +144,9 @@ const SERVER: Readonly<Record<string, number>> = {
   getServerState: 0,
   getStats: 0,
   sessGetPeer: 1,
+  sessGetListener: 1,
+  sessGetTls: 1,
+  setCertificate: 2,
   sessGetTxPending: 1,
   wsSendFrameAsync: 2,
   wsSendData: 2,
@@ -224,8 +237,10 @@ describe('the methods of a server', () => {
     expect((method as (...args: unknown[]) => unknown).length).toBeLessThanOrEqual(args);
   });
 
-  test('port is a getter, and await using works', () => {
-    expect(Object.getOwnPropertyDescriptor(HttpdServer.prototype, 'port')?.get).toBeTypeOf('function');
+  test('port and listeners are getters, and await using works', () => {
+    for (const name of ['port', 'listeners']) {
+      expect(Object.getOwnPropertyDescriptor(HttpdServer.prototype, name)?.get, name).toBeTypeOf('function');
+    }
     expect(Reflect.get(HttpdServer.prototype, Symbol.asyncDispose)).toBeTypeOf('function');
   });
 });
@@ -235,6 +250,12 @@ describe('the methods of a request', () => {
     const method = Reflect.get(HttpdReq.prototype, name) as unknown;
     expect(method).toBeTypeOf('function');
     expect((method as (...args: unknown[]) => unknown).length).toBeLessThanOrEqual(args);
+  });
+
+  test('listener, encrypted and tls are getters', () => {
+    for (const name of ['listener', 'encrypted', 'tls']) {
+      expect(Object.getOwnPropertyDescriptor(HttpdReq.prototype, name)?.get, name).toBeTypeOf('function');
+    }
   });
 
   test('for await works', () => {
@@ -277,7 +298,7 @@ describe('fields', () => {
       'recvWaitTimeout sendWaitTimeout keepAliveEnable keepAliveIdle keepAliveInterval keepAliveCount enableSoLinger ' +
       'lingerTimeout globalUserCtx globalUserCtxFreeFn globalTransportCtx globalTransportCtxFreeFn openFn closeFn uriMatchFn ' +
       'idleTimeout maxWorkQueue maxReqBodyLen maxTxPending txOverflow logger lenientLineEndings port ' +
-      'maxSessPerIp minBodyRate';
+      'maxSessPerIp minBodyRate listeners';
     expect(Object.keys(api.httpdDefaultConfig())).toEqual(expect.arrayContaining(names.split(' ')));
   });
 

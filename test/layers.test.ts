@@ -73,6 +73,20 @@ const PURE = [
   'httpd_ws/extension.ts',
   'httpd_ws/keepalive.ts',
   'httpd_ws/options.ts',
+  'ws_client/response_head.ts',
+  'ws_client/backoff.ts',
+];
+
+/** Of rooms below the server: what a client is made of too. */
+const SHARED = [
+  ...PURE,
+  'httpd_ws/deflate.ts',
+  'httpd_ws/message.ts',
+  'httpd_ws/recv.ts',
+  'httpd_ws/zlib_stream.ts',
+  'sess/byte_queue.ts',
+  'sess/deadlines.ts',
+  'sess/input.ts',
 ];
 
 /** What a line of imports says, for a message. */
@@ -112,11 +126,39 @@ describe('the import lines of src', () => {
     expect(wrong.map(shown)).toEqual([]);
   });
 
-  test('only the server is given a port: nobody else imports one', () => {
-    const wrong = RUNTIME.filter(
-      ({ from, to }) => to.startsWith('port/') && !from.startsWith('port/') && from !== 'httpd/start.ts',
+  test('only who starts a server, and who listens for it, imports a port', () => {
+    const found = RUNTIME.filter(({ from, to }) => to.startsWith('port/') && !from.startsWith('port/')).map(shown);
+    expect(found.sort()).toEqual([
+      'httpd/listeners.ts -> port/net.ts',
+      'httpd/listeners.ts -> port/tls.ts',
+      'httpd/start.ts -> port/choose.ts',
+    ]);
+  });
+
+  test('tls knows no server: it imports the ground and Node only, and only httpd imports it', () => {
+    const wrong = IMPORTS.filter(
+      ({ from, to }) => from.startsWith('tls/') && ours(to) && !to.startsWith('tls/') && !GROUND.includes(to),
     );
     expect(wrong.map(shown)).toEqual([]);
+    const users = RUNTIME.filter(({ from, to }) => to.startsWith('tls/') && !from.startsWith('tls/'));
+    expect(users.filter(({ from }) => !from.startsWith('httpd/') && from !== 'index.ts').map(shown)).toEqual([]);
+  });
+
+  test('ws_client is made of the ground and of pure rooms: it knows no server and no port', () => {
+    const allowed = [...GROUND, ...SHARED];
+    const wrong = RUNTIME.filter(
+      ({ from, to }) =>
+        from.startsWith('ws_client/') && ours(to) && !to.startsWith('ws_client/') && !allowed.includes(to),
+    );
+    expect(wrong.map(shown)).toEqual([]);
+    const types = IMPORTS.filter(({ from, to }) => from.startsWith('ws_client/') && /^(port|tls|web|files)\//.test(to));
+    expect(types.map(shown)).toEqual([]);
+  });
+
+  test('nobody imports ws_client: it is an entry of its own', () => {
+    const wrong = IMPORTS.filter(({ from, to }) => to.startsWith('ws_client/') && !from.startsWith('ws_client/'));
+    expect(wrong.map(shown)).toEqual([]);
+    expect(IMPORTS.filter(({ to }) => to === 'ws_client/index.ts').map(shown)).toEqual([]);
   });
 
   test('httpd_ws does not import httpd, so that a client can use it too', () => {
@@ -193,9 +235,14 @@ describe('the pure rooms', () => {
     expect(touching).toEqual(['httpd/llhttp.ts']);
   });
 
-  test('only ports know node:net', () => {
+  test("only ports, and the client's one file for it, know node:net", () => {
     const from = IMPORTS.filter(({ to }) => to === 'node:net').map(line => line.from);
-    expect(from.filter(file => !file.startsWith('port/'))).toEqual([]);
+    expect(from.filter(file => !file.startsWith('port/'))).toEqual(['ws_client/socket.ts']);
+  });
+
+  test('node:tls is known to its port, to who checks its options, and to the client', () => {
+    const from = IMPORTS.filter(({ to }) => to === 'node:tls').map(line => line.from);
+    expect(from).toEqual(['port/tls.ts', 'tls/tls_config.ts', 'ws_client/socket.ts']);
   });
 });
 

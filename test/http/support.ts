@@ -5,7 +5,7 @@ import type { UriHandler } from '../../src/httpd/route.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import type { ServerParts } from '../../src/httpd/start.js';
 import type { RawClient, RawResponse } from '../support/raw_client.js';
-import { connectTo, startTestServer } from '../support/server.js';
+import { connectTo, startTestServer, TURNS } from '../support/server.js';
 
 /** Handlers by method and URI, such as `'GET /a'`; `'ANY /a'` serves every method. */
 export type Routes = Readonly<Record<string, UriHandler>>;
@@ -106,5 +106,5 @@ export function deferred<T = void>(): Deferred<T> {
 
 /** Lets the event loop turn `n` times. */
 export async function turns(n: number): Promise<void> {
-  for (let i = 0; i < n; i++) await new Promise(resolve => setImmediate(resolve));
+  for (let i = 0; i < n * TURNS; i++) await new Promise(resolve => setImmediate(resolve));
 }

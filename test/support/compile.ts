@@ -8,6 +8,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
+import { makeCertificates } from './certificates.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -53,5 +54,6 @@ export default async function setup(project: TestProject): Promise<() => void> {
     throw new Error(`the programs that tests start do not compile:\n${stdout}`, { cause: error });
   }
   project.provide('compiled', outDir);
+  project.provide('certificates', await makeCertificates());
   return remove;
 }

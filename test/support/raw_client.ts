@@ -1,4 +1,6 @@
 import * as net from 'node:net';
+import * as tls from 'node:tls';
+import { certificates } from './certificates.js';
 
 /** A response as it came over the wire. */
 export interface RawResponse {
@@ -23,6 +25,39 @@ const PATIENCE_MS = 8_000;
  */
 export type Wanted = number | string | ((bytes: Buffer) => number);
 
+/** Do the servers of this run encrypt? */
+export const OVER_TLS = process.env.OVER_TLS === '1';
+
+/** Begins a handshake on a socket. */
+export function secure(socket: net.Socket, options: tls.ConnectionOptions = {}): tls.TLSSocket {
+  return tls.connect({ socket, ca: certificates().ca.cert, servername: 'localhost', ...options });
+}
+
+/** @throws what the handshake has failed with, by rejection */
+export function handshake(socket: net.Socket, options: tls.ConnectionOptions = {}): Promise<tls.TLSSocket> {
+  return shaken(secure(socket, options));
+}
+
+function shaken(secured: tls.TLSSocket): Promise<tls.TLSSocket> {
+  return new Promise((resolve, reject) => {
+    secured.once('secureConnect', () => resolve(secured));
+    secured.once('error', reject);
+  });
+}
+
+/** The client's side of a TLS 1.3 handshake is done first: a server that has accepted sends a ticket, or ends at once. */
+function accepted(secured: tls.TLSSocket): Promise<void> {
+  return new Promise(resolve => {
+    // what is written within the event for a ticket would never leave
+    for (const event of ['session', 'end', 'close']) secured.once(event, () => setImmediate(resolve));
+  });
+}
+
+/** Over TLS a server learns a turn later that what it has sent is sent. */
+export async function settled(): Promise<void> {
+  for (let i = 0; OVER_TLS && i < 4; i++) await new Promise(resolve => setImmediate(resolve));
+}
+
 /** A TCP client that sends what it is told and shows what it gets. */
 export class RawClient {
   /** What has come and is unread is `store[from, to)`; bytes are only ever added behind it, so that slices stay good. */
@@ -35,6 +70,7 @@ export class RawClient {
 
   private constructor(
     readonly socket: net.Socket,
+    private readonly tcp: net.Socket,
     readonly patienceMs: number,
   ) {
     socket.setNoDelay(true);
@@ -54,11 +90,16 @@ export class RawClient {
 
   static async connect(port: number, options: { host?: string; patienceMs?: number } = {}): Promise<RawClient> {
     const socket = net.connect({ port, host: options.host ?? '127.0.0.1', allowHalfOpen: true });
-    const client = new RawClient(socket, options.patienceMs ?? PATIENCE_MS);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
       socket.once('error', reject);
     });
+    const patienceMs = options.patienceMs ?? PATIENCE_MS;
+    if (!OVER_TLS) return new RawClient(socket, socket, patienceMs);
+    const secured = secure(socket);
+    const acceptance = accepted(secured);
+    const client = new RawClient(await shaken(secured), socket, patienceMs);
+    await acceptance;
     return client;
   }
 
@@ -155,7 +196,7 @@ export class RawClient {
 
   /** Sends RST. */
   reset(): this {
-    this.socket.resetAndDestroy();
+    this.tcp.resetAndDestroy();
     return this;
   }
 

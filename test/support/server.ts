@@ -3,9 +3,11 @@ import { afterEach, beforeEach } from 'vitest';
 import type { HttpdConfig } from '../../src/config.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { type ServerParts, startWith } from '../../src/httpd/start.js';
+import type { HttpdTlsConfig } from '../../src/tls/tls_config.js';
+import { certificates } from './certificates.js';
 import { ManualClock } from './clock.js';
 import { EPOLL_HERE } from './epoll.js';
-import { RawClient } from './raw_client.js';
+import { OVER_TLS, RawClient } from './raw_client.js';
 
 const started: { server: HttpdServer; parts: ServerParts }[] = [];
 const clients: RawClient[] = [];
@@ -47,17 +49,29 @@ async function keepMoving({ clock }: ServerParts, stopped: Promise<void>): Promi
 export const SELECT_LOOP = (process.env.SELECT_LOOP ?? 'auto') as HttpdConfig['port'];
 
 /** Do the same tests run on another select loop too? Then what takes long, and is the same on all, is left to that one. */
-export const ELSEWHERE = SELECT_LOOP === 'net' && EPOLL_HERE;
+export const ELSEWHERE = OVER_TLS || (SELECT_LOOP === 'net' && EPOLL_HERE);
+
+/** What a server of these tests shows its clients. */
+export function serverTls(): HttpdTlsConfig {
+  const { cert, key } = certificates().server;
+  return { servercert: cert, prvtkeyPem: key };
+}
 
 /** A server on a port that the system chooses, stopped after the test. It logs nothing unless `config.logger` is set. */
 export async function startTestServer(
   config: Partial<HttpdConfig> = {},
   parts: ServerParts = {},
 ): Promise<HttpdServer> {
-  const server = await startWith(
-    { serverPort: 0, host: '127.0.0.1', logger: silent(), port: SELECT_LOOP, ...config },
-    parts,
-  );
+  const { serverPort = 0, host = '127.0.0.1', ...rest } = config;
+  // a test that brings its own port, or listeners, is about those
+  const encrypt = OVER_TLS && parts.port === undefined && config.listeners === undefined;
+  const where =
+    config.listeners !== undefined
+      ? {}
+      : encrypt
+        ? { listeners: [{ port: serverPort, host, tls: serverTls() }] }
+        : { serverPort, host };
+  const server = await startWith({ ...where, logger: silent(), port: SELECT_LOOP, ...rest }, parts);
   started.push({ server, parts });
   return server;
 }
@@ -93,7 +107,10 @@ export function collectLog(level = 'debug'): CollectedLog {
   return { logger: pino({ level, base: null }, stream), lines };
 }
 
+/** node:tls takes several turns for what a socket does in one. */
+export const TURNS = OVER_TLS ? 6 : 1;
+
 /** One turn of the event loop: the sockets that are ready, and what the server sends at the end of it. */
-export function turn(): Promise<void> {
-  return new Promise(resolve => setImmediate(() => setImmediate(resolve)));
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 2 * TURNS; i++) await new Promise(resolve => setImmediate(resolve));
 }

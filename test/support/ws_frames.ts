@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { RawClient, type RawResponse } from './raw_client.js';
+import { RawClient, type RawResponse, settled } from './raw_client.js';
 
 /** A frame to build; by default a whole, masked one in its shortest form. */
 export interface FrameSpec {
@@ -166,6 +166,7 @@ export class WsRawClient {
     raw.send(Buffer.concat([Buffer.from(handshakeRequest(spec)), first ?? Buffer.alloc(0)]));
     const response = await raw.readResponse();
     if (response.status !== 101) throw new Error(`the handshake got '${response.statusLine}': ${response.text}`);
+    await settled();
     return new WsRawClient(raw, response);
   }
 

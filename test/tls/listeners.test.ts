@@ -15,6 +15,7 @@ import type { HttpdServer } from '../../src/httpd/server.js';
 import { httpdStart } from '../../src/httpd/start.js';
 import { HTTPD_WS_TYPE_TEXT, wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { certificates } from '../support/certificates.js';
+import { compiledUrl } from '../support/compiled.js';
 import { serverTls, silent, startTestServer } from '../support/server.js';
 import { afterwards, failure, get, invalid, PATIENCE, serve } from './support.js';
 
@@ -236,13 +237,13 @@ describe('all are opened, or none', () => {
 
 test('a process that only has such a server ends when that has stopped', async () => {
   const code = `
-    import { httpdStart } from ${JSON.stringify(new URL('../../src/index.ts', import.meta.url).href)};
+    import { httpdStart } from ${JSON.stringify(compiledUrl('src/index.ts'))};
     const { cert, key } = JSON.parse(process.env.PAIR);
     const tls = { servercert: cert, prvtkeyPem: key };
-    const server = await httpdStart({ listeners: [{ port: 0, host: '127.0.0.1', tls }], });
+    const server = await httpdStart({ listeners: [{ port: 0, host: '127.0.0.1', tls }] });
     await server.stop();
     console.log('stopped');`;
-  const args = ['--import', 'tsx', '--input-type=module', '-e', code];
+  const args = ['--input-type=module', '-e', code];
   const env = { ...process.env, PAIR: JSON.stringify(certificates().server), HTTPD_LOG: 'silent' };
   const { stdout } = await promisify(execFile)(process.execPath, args, { env, timeout: 15_000 });
   expect(stdout).toBe('stopped\n');

@@ -1,5 +1,6 @@
 /** Sends the cases of the table, and says where the answers are others than expected. */
 import * as net from 'node:net';
+import { OVER_TLS, secure } from '../../support/raw_client.js';
 import type { Answer, Case } from './case.js';
 
 /** A response as it came. */
@@ -43,7 +44,8 @@ export async function failuresOf(port: number, cases: readonly Case[], options: 
 
 /** Sends a case on a new connection, and reads until the connection ends. */
 export function exchange(port: number, item: Case, options: RunOptions = {}): Promise<Outcome> {
-  const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: item.fin === true, noDelay: true });
+  const tcp = net.connect({ port, host: '127.0.0.1', allowHalfOpen: item.fin === true, noDelay: true });
+  const socket = OVER_TLS ? secure(tcp) : tcp;
   const chunks: Buffer[] = [];
   let { later } = item;
   let failed = false;
@@ -61,7 +63,7 @@ export function exchange(port: number, item: Case, options: RunOptions = {}): Pr
   socket.on('error', () => {
     failed = true;
   });
-  socket.on('connect', () => void send(socket, item, options));
+  socket.on(OVER_TLS ? 'secureConnect' : 'connect', () => void send(socket, item, options));
   socket.on('end', () => socket.end());
   return new Promise(resolve => {
     socket.on('close', () => {
