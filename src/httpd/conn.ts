@@ -22,6 +22,7 @@ import { HTTP_HEAD } from './methods.js';
 import { NO_HEAD, NO_HEAD_OF_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
 import { HttpdReq } from './req.js';
 import type { HandlerResult, LiveStream, ReqOwner } from './req_owner.js';
+import { RequestMemory } from './request_memory.js';
 import { Response, type ResponseHost } from './resp.js';
 import { routeRequest } from './router.js';
 import { UNCOUNTED, UNTIMED } from './stats.js';
@@ -37,9 +38,13 @@ interface NextStep {
 }
 
 export class HttpConn implements Protocol, ReqOwner, ResponseHost {
+  readonly isWebsocket = false;
+  readonly unfinished = false;
   current: HttpdReq | undefined;
   readonly resp: Response;
   readonly body: BodyReader;
+  /** On a simulated device. */
+  readonly memory: RequestMemory | undefined;
   private readonly parser: RequestParser;
   private state: HttpState = 'idle';
   private head = NO_HEAD;
@@ -59,13 +64,10 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     private readonly core: HttpdCore,
   ) {
     this.parser = new RequestParser(core.limits);
+    if (core.heap !== undefined) this.memory = new RequestMemory(core.heap);
     this.resp = new Response(this);
     this.body = new BodyReader(core.bodyLimits, len => core.events.emitData('data', sess.fd, len));
     sess.setDeadline(core.idleMs);
-  }
-
-  get isWebsocket(): boolean {
-    return false;
   }
 
   get busy(): boolean {
@@ -113,10 +115,6 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   get blocked(): boolean {
     return this.state === 'handling' ? !this.body.waiting : this.state === 'closed' || this.state === 'upgraded';
-  }
-
-  get unfinished(): boolean {
-    return false;
   }
 
   get endsWithPeer(): boolean {
@@ -191,7 +189,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   onEnded(reason: string): void {
-    this.state = 'closed';
+    this.step('close');
     this.nextStep = undefined;
     this.parser.free();
     // nobody else completes the request of a stream
@@ -219,6 +217,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   beginAsync(req: HttpdReq): HttpdReq {
+    this.memory?.takeForCopy();
     if (!this.body.waiting) this.waitForHandler();
     this.takesLong();
     this.async = true;
@@ -325,6 +324,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   private step(event: HttpEvent): void {
     this.state = next(this.state, event);
+    if (this.memory !== undefined && this.state !== 'handling') this.memory.release();
   }
 
   private close(reason: string): void {

@@ -8,9 +8,10 @@ import { describeThrown, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
 import { MessageMemory } from '../httpd_ws/message.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import { escapeForLog, type HttpdLogs, httpdLogs } from '../log.js';
-import type { HttpdListener, PortSocket, SocketHandler } from '../port/port.js';
+import type { HttpdListener, Listener, PortOf, PortSocket, SocketHandler } from '../port/port.js';
 import { releaseCtx } from '../sess/ctx.js';
 import { type Clock, Deadlines } from '../sess/deadlines.js';
+import type { Heap } from '../sess/heap.js';
 import { ReceiveBuffer } from '../sess/input.js';
 import { PeerTable } from '../sess/peers.js';
 import type { Protocol, SessHost } from '../sess/protocol.js';
@@ -42,6 +43,17 @@ const LINGER_MS = 2000;
 /** At so many bytes to send, a session's next request waits, and so does who awaits its sends. */
 const TX_HIGH_WATER = 64 * 1024;
 
+/** What a server stands on. A simulated device brings more than a machine has. */
+export interface CoreParts {
+  readonly clock: Clock;
+  /** Memory that may run out. */
+  readonly heap?: Heap | undefined;
+  /** Stands between each select loop and the server. */
+  readonly wrapPort?: <L extends Listener>(port: PortOf<L>) => PortOf<L>;
+  /** Calls what it is given in another turn of the loop; default: setImmediate. */
+  readonly schedule?: (run: () => void) => void;
+}
+
 /** A connection, and the listener that it has come by. */
 interface Arrival {
   readonly sock: PortSocket;
@@ -67,6 +79,8 @@ export class HttpdCore implements SessHost {
   readonly contexts = new Contexts();
   readonly stats = new Stats();
   readonly startedAt: number;
+  readonly clock: Clock;
+  readonly heap: Heap | undefined;
   readonly budget = new TurnBudget<Sess>(sess => sess.goOn());
   readonly outbox: Outbox;
   readonly deadlines: Deadlines;
@@ -96,9 +110,12 @@ export class HttpdCore implements SessHost {
 
   constructor(
     readonly config: HttpdConfig,
-    readonly clock: Clock,
+    readonly parts: CoreParts,
     readonly server: HttpdServer,
   ) {
+    const { clock } = parts;
+    this.clock = clock;
+    this.heap = parts.heap;
     const ms = (seconds: number) => seconds * 1000;
     this.startedAt = clock.now();
     this.logs = httpdLogs(config.logger);

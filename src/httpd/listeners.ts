@@ -4,7 +4,7 @@
 import type { HttpdListenerConfig } from '../config.js';
 import { describeThrown, ESP_ERR_HTTPD_TASK, ESP_ERR_NOT_FOUND, EspError } from '../err.js';
 import { netPort } from '../port/net.js';
-import type { HttpdListener, Listener, ListenOptions, Port } from '../port/port.js';
+import type { HttpdListener, Listener, ListenOptions, Port, PortOf } from '../port/port.js';
 import { type TlsListener, type TlsSettings, tlsPort } from '../port/tls.js';
 import { type Credentials, type KeyPair, loadKeyPair } from '../tls/credentials.js';
 import { type LoadedTls, loadTls } from '../tls/tls_config.js';
@@ -81,8 +81,9 @@ async function openOne(
       : undefined,
   };
   const info = { port: options.port, path, encrypted: loaded !== undefined };
-  const listen = <L extends Listener>(on: { listen(...args: Parameters<Port['listen']>): Promise<L> }): Promise<L> =>
-    on.listen(
+  const { wrapPort } = core.parts;
+  const listen = <L extends Listener>(on: PortOf<L>): Promise<L> =>
+    (wrapPort?.(on) ?? on).listen(
       options,
       core.receive.claim,
       sock => core.accept(sock, info),

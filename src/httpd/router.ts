@@ -10,6 +10,7 @@ import {
   HTTPD_405_METHOD_NOT_ALLOWED,
   HTTPD_411_LENGTH_REQUIRED,
   HTTPD_413_CONTENT_TOO_LARGE,
+  HTTPD_500_INTERNAL_SERVER_ERROR,
   HTTPD_501_METHOD_NOT_IMPLEMENTED,
 } from './http_err.js';
 import { HTTP_CONNECT, HTTP_OPTIONS, HTTP_PATCH, HTTP_POST, HTTP_PUT, isMethod } from './methods.js';
@@ -24,6 +25,11 @@ const GENERAL_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 export function routeRequest(conn: HttpConn, core: HttpdCore, head: RequestHead): void {
   const { method } = head;
   const req = conn.current as HttpdReq;
+  if (conn.memory?.take() === false) {
+    core.story.failure(req, 'ESP_ERR_HTTPD_ALLOC_MEM: no memory for the request', 'error');
+    conn.closeBehind();
+    return conn.answerError(req, HTTPD_500_INTERNAL_SERVER_ERROR);
+  }
   // this is no proxy, and what comes behind a CONNECT is not HTTP (RFC 9110 section 9.3.6)
   if (method === HTTP_CONNECT) conn.closeBehind();
   if (method === HTTP_CONNECT || !isMethod(method)) return conn.answerError(req, HTTPD_501_METHOD_NOT_IMPLEMENTED);

@@ -5,12 +5,12 @@
 import type { HttpdConfig } from '../config.js';
 import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdListener, Port } from '../port/port.js';
-import type { Clock } from '../sess/deadlines.js';
 import type { Credentials } from '../tls/credentials.js';
 import type { ErrHandler } from './callbacks.js';
-import { HttpdCore } from './core.js';
+import { type CoreParts, HttpdCore } from './core.js';
 import type { HttpdEvents } from './events.js';
 import { type HttpdErrCode, isErrCode } from './http_err.js';
+import { inspectSessions, type SessInfo } from './inspect.js';
 import { Listeners } from './listeners.js';
 import { isMethod } from './methods.js';
 import { checkUri, type HttpdUri, type UriHandler } from './route.js';
@@ -32,12 +32,13 @@ export class HttpdServer extends ServerSess {
   private stopped: Promise<void> | undefined;
 
   /** Servers are made by `httpdStart()`. */
-  constructor(config: HttpdConfig, clock: Clock) {
+  constructor(config: HttpdConfig, parts: CoreParts) {
     super();
-    const core = new HttpdCore(config, clock, this);
+    const core = new HttpdCore(config, parts, this);
     this.core = core;
     this.works = new WorkQueue(
       config.maxWorkQueue,
+      parts.schedule ?? setImmediate,
       () => core.story.work(),
       thrown => core.logs.httpd.error(`httpd_process_ctrl_msg: a work failed: ${describeThrown(thrown)}`),
     );
@@ -194,6 +195,11 @@ export class HttpdServer extends ServerSess {
   once<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): this {
     this.core.events.once(name, listener);
     return this;
+  }
+
+  /** @internal All sessions, in the order in which they would be purged. */
+  inspectSessions(): SessInfo[] {
+    return inspectSessions(this.core);
   }
 
   /** @internal Calls `listener` when a TLS handshake has failed; there is one at most. */

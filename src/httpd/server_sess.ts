@@ -14,6 +14,7 @@ import { broadcastOf } from '../httpd_ws/send.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import type { HttpdListener, TlsInfo } from '../port/port.js';
 import { getCtx, setCtx, setTransportCtx } from '../sess/ctx.js';
+import { allocate } from '../sess/heap.js';
 import { HTTPD_SOCK_ERR_TIMEOUT } from '../sess/overrides.js';
 import type { FreeCtxFn } from '../sess/protocol.js';
 import type { HttpdPendingFn, HttpdRecvFn, HttpdSendFn, TransferCompleteCb } from './callbacks.js';
@@ -171,13 +172,18 @@ export abstract class ServerSess {
   /**
    * Queues a frame to be sent on a WebSocket (`httpd_ws_send_data_async`); `cb` is called exactly once, from the loop.
    *
-   * @throws EspError ESP_FAIL if the work queue is full; then `cb` is not called
+   * @throws EspError ESP_FAIL if the work queue is full, ESP_ERR_NO_MEM on a simulated device without memory for the
+   *   frame; then `cb` is not called
    */
   wsSendDataAsync(fd: number, frame: HttpdWsFrame, cb?: TransferCompleteCb, arg?: unknown): void {
     checkFunction(cb, 'cb');
     const payload = payloadOf(frame);
     const kept = { ...frame, len: 0, payload: typeof payload === 'string' ? payload : Uint8Array.from(payload) };
-    this.queueWork(async () => {
+    const { heap } = this.core;
+    const bytes = kept.payload.length;
+    if (heap !== undefined) allocate(heap, bytes, 'a frame that waits');
+    const work = async (): Promise<void> => {
+      heap?.give(bytes);
       let code = ESP_OK;
       try {
         await this.webSocket(fd).sendFrame(kept);
@@ -185,7 +191,13 @@ export abstract class ServerSess {
         code = error instanceof EspError ? error.code : ESP_ERR_INVALID_STATE;
       }
       cb?.(code, fd, arg);
-    });
+    };
+    try {
+      this.queueWork(work);
+    } catch (error) {
+      heap?.give(bytes);
+      throw error;
+    }
   }
 
   /**

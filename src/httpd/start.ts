@@ -4,13 +4,13 @@ import { describeThrown, ESP_ERR_NOT_SUPPORTED, EspError } from '../err.js';
 import { espLog } from '../log.js';
 import { choosePort } from '../port/choose.js';
 import type { Port } from '../port/port.js';
-import { type Clock, systemClock } from '../sess/deadlines.js';
+import { systemClock } from '../sess/deadlines.js';
+import type { CoreParts } from './core.js';
 import { HttpdServer } from './server.js';
 
-/** What a server stands on; tests bring their own. */
-export interface ServerParts {
+/** What a server stands on; simulated devices bring their own, and tests do. */
+export interface ServerParts extends Partial<CoreParts> {
   readonly port?: Port;
-  readonly clock?: Clock;
 }
 
 /**
@@ -25,10 +25,10 @@ export async function httpdStart(config?: Partial<HttpdConfig>): Promise<HttpdSe
   return startWith(config, {});
 }
 
-/** The same on other parts: for tests. */
+/** The same on other parts. */
 export async function startWith(config: Partial<HttpdConfig> | undefined, parts: ServerParts): Promise<HttpdServer> {
   const checked = checkConfig(config);
-  const server = new HttpdServer(checked, parts.clock ?? systemClock);
+  const server = new HttpdServer(checked, { ...parts, clock: parts.clock ?? systemClock });
   await server.listen(parts.port ?? selectLoop(checked));
   return server;
 }

@@ -14,11 +14,13 @@ export class WorkQueue {
 
   /**
    * @param max how many may wait
+   * @param schedule calls what it is given in another turn of the loop
    * @param beforeWork is called before each
    * @param onFailure gets what a work threw, or rejected with
    */
   constructor(
     private readonly max: number,
+    private readonly schedule: (run: () => void) => void,
     private readonly beforeWork: () => void,
     private readonly onFailure: (thrown: unknown) => void,
   ) {}
@@ -39,7 +41,7 @@ export class WorkQueue {
     this.works.push({ fn, arg });
     if (this.scheduled) return;
     this.scheduled = true;
-    setImmediate(() => this.run());
+    this.schedule(() => this.run());
   }
 
   /** Runs what was queued before this turn; what that queues comes in the next one. */

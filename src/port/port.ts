@@ -110,7 +110,10 @@ export interface Listener {
 }
 
 /** A select loop. */
-export interface Port {
+export type Port = PortOf<Listener>;
+
+/** One whose listeners can do more than others. */
+export interface PortOf<L extends Listener> {
   readonly name: string;
   /**
    * Binds and listens.
@@ -127,7 +130,7 @@ export interface Port {
     receiveBuffer: () => Buffer,
     accept: (socket: PortSocket) => SocketHandler | undefined,
     onError: (error: Error) => void,
-  ): Promise<Listener>;
+  ): Promise<L>;
 }
 
 /** What was thrown, which need not be an Error, as one. */

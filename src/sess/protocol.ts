@@ -3,6 +3,7 @@
  */
 import type { Contexts } from '../async_context.js';
 import type { Deadlines } from './deadlines.js';
+import type { Heap } from './heap.js';
 import type { Input, ReceiveBuffer } from './input.js';
 import type { Sess } from './sess.js';
 import type { TurnBudget } from './turn_budget.js';
@@ -56,6 +57,8 @@ export interface Traffic {
 /** What the server does for its sessions. */
 export interface SessHost {
   readonly stats: Traffic;
+  /** Of a simulated device. */
+  readonly heap: Heap | undefined;
   readonly deadlines: Deadlines;
   /** What happens to a session from outside happens in a context of its own. */
   readonly contexts: Contexts;

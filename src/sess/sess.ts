@@ -5,6 +5,7 @@
 import { ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
 import type { HttpdListener, PortSocket, SocketHandler } from '../port/port.js';
 import type { Timed } from './deadlines.js';
+import { checkHeap } from './heap.js';
 import { Input } from './input.js';
 import { Overrides } from './overrides.js';
 import type { FreeCtxFn, Protocol, SessHost } from './protocol.js';
@@ -14,7 +15,6 @@ import { type TxOwner, TxQueue } from './tx.js';
 const HOLD_MAX = 64 * 1024;
 /** So many bytes are discarded after the last one was sent, before the connection is reset. */
 const LINGER_BYTES = 64 * 1024 * 1024;
-
 /** A send override that can't send now is asked again after so many ms. */
 const SEND_RETRY_MS = 10;
 
@@ -158,8 +158,9 @@ export class Sess implements SocketHandler, TxOwner, Timed {
    * @param held bytes that wait elsewhere to be sent
    */
   hasRoom(held = 0): boolean {
-    const { maxTxPending, txOverflow } = this.host;
+    const { maxTxPending, txOverflow, heap } = this.host;
     const { tx } = this;
+    if (heap !== undefined && heap.free <= 0) return false;
     if (tx.pending + held < maxTxPending) return true;
     // the reader may be fast, and much be sent in one turn
     tx.flushInCall();
@@ -180,6 +181,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.checkOpen();
     if (this.hasRoom(held)) return true;
     if (this.ended) this.checkOpen();
+    if (this.host.heap !== undefined) checkHeap(this.host.heap, 'a send');
     const { maxTxPending, txOverflow } = this.host;
     if (txOverflow === 'drop' && droppable) return false;
     // a part of a message that can't be dropped: what follows would make no sense

@@ -69,6 +69,14 @@ export class SessTable implements Iterable<Sess> {
     return websocket;
   }
 
+  /** The order in which sessions would be purged; those that would not be come last. */
+  purgeOrder(): Sess[] {
+    const order: Sess[] = [];
+    for (let sess = this.oldest; sess !== undefined; sess = sess.lruNext) order.push(sess);
+    const group = (sess: Sess): number => (sess.purgeable ? Number(sess.protocol.isWebsocket) : 2);
+    return order.sort((a, b) => group(a) - group(b));
+  }
+
   [Symbol.iterator](): IterableIterator<Sess> {
     return this.byFd.values();
   }

@@ -8,6 +8,7 @@ function setUp(max = 10) {
   const failures: unknown[] = [];
   const queue = new WorkQueue(
     max,
+    setImmediate,
     () => log.push('before'),
     thrown => failures.push(thrown),
   );

@@ -1,0 +1,454 @@
+/** A device that is not there: a server behind a device's link, with a device's memory, that things happen to. */
+import { EventEmitter } from 'node:events';
+import { type HttpdConfig, type HttpdListenerConfig, httpdEsp32Config } from '../config.js';
+import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import type { HttpdServer } from '../httpd/server.js';
+import { type ServerParts, startWith } from '../httpd/start.js';
+import { espLog, type TagLog } from '../log.js';
+import { asError, type HttpdListener } from '../port/port.js';
+import type { Clock } from '../sess/deadlines.js';
+import { watch } from '../thenable.js';
+import { DeviceHeap } from './heap.js';
+import { Link } from './link.js';
+import { preciseClock } from './precise_clock.js';
+import {
+  checkFields,
+  checkLink,
+  checkRange,
+  type DeviceProfile,
+  deviceProfile,
+  type LinkSettings,
+  SECONDS,
+} from './profile.js';
+import {
+  type BootOptions,
+  checkBootOptions,
+  checkScenario,
+  type DeviceEvent,
+  SCENARIO_MAX,
+  type Scenario,
+  type ScenarioStep,
+} from './scenario.js';
+import { type DeviceSnapshot, sessionRows } from './snapshot.js';
+
+/** What a device is made of. */
+export interface DeviceOptions {
+  /** Default: `deviceProfile('esp32')`. */
+  readonly profile?: DeviceProfile | undefined;
+  /** Everything random comes from it: an integer from 0 to 2^32 - 1. Default 0. */
+  readonly seed?: number | undefined;
+  /**
+   * What differs from the profile's configuration of the server, such as `serverPort`, `host`, `listeners` and `logger`; a
+   * function is asked at each boot, so that each has a `globalUserCtx` of its own.
+   */
+  readonly config?: Partial<HttpdConfig> | (() => Partial<HttpdConfig>) | undefined;
+  /** Is played from the first boot on. */
+  readonly scenario?: Scenario | undefined;
+  /**
+   * The application: registers its handlers with the server of this boot. Until it has returned, or its promise has
+   * resolved, clients wait. What it starts besides, such as timers, it ends at the server's event `stop`.
+   */
+  onBoot(server: HttpdServer, device: Device): unknown;
+}
+
+/** Events and what their listeners get. */
+export interface DeviceEvents {
+  /** Something has happened to the device. */
+  event: [step: ScenarioStep];
+  /** It has booted, and its application too. */
+  boot: [server: HttpdServer];
+  /** It boots: its connections and its server are gone. */
+  down: [reason: 'reboot' | 'brownOut'];
+  /** It could not boot, and has stopped. Without a listener it is only logged. */
+  error: [error: Error];
+}
+
+const EVENTS: readonly (keyof DeviceEvents)[] = ['event', 'boot', 'down', 'error'];
+
+/** What is said of a reset, as the chip's ROM does. */
+const RESETS = { powerOn: 'POWERON_RESET', reboot: 'SW_CPU_RESET', brownOut: 'RTCWDT_BROWN_OUT_RESET' } as const;
+
+/** How long what is under way may take when the device is stopped, in ms. */
+const DRAIN_MS = 1_000;
+
+export class Device {
+  readonly profile: DeviceProfile;
+  readonly seed: number;
+  private readonly onBoot: DeviceOptions['onBoot'];
+  private readonly config: () => Partial<HttpdConfig>;
+  private readonly clock: Clock;
+  private readonly log: TagLog;
+  private readonly linkInside: Link;
+  private readonly emitter = new EventEmitter();
+  /** When the sessions of this boot were opened. */
+  private opened = new Map<number, number>();
+  private readonly startedAt: number;
+  private readonly history: ScenarioStep[] = [];
+  private heapNow: DeviceHeap;
+  private current: HttpdServer | undefined;
+  private bound: readonly HttpdListener[] = [];
+  private boots = 0;
+  private resets = 0;
+  private bootedAt = 0;
+  private stateNow: 'running' | 'booting' | 'stopped' = 'booting';
+  /** Resolves when the boot that is under way has ended. */
+  private booting: Promise<void> = Promise.resolve();
+  private stopping: Promise<void> | undefined;
+
+  /** Devices are made by `deviceStart()`. */
+  constructor(
+    options: DeviceOptions,
+    private readonly parts: Pick<ServerParts, 'port' | 'clock'>,
+  ) {
+    const { profile = deviceProfile('esp32'), seed = 0, config = {}, onBoot } = options;
+    this.profile = profile;
+    this.seed = seed;
+    this.onBoot = onBoot;
+    this.config = typeof config === 'function' ? config : () => config;
+    this.clock = parts.clock ?? preciseClock;
+    this.log = espLog('device', this.config().logger ?? profile.config.logger);
+    const fault = (thrown: unknown): void => this.log.error(`a fault inside: ${asError(thrown).stack}`);
+    const refused = (): void => this.log.error('httpd_accept_conn: ESP_ERR_NO_MEM: no memory for another connection');
+    this.linkInside = new Link(this.clock, seed, profile, () => this.heapNow, fault, refused);
+    this.heapNow = this.newHeap();
+    this.startedAt = this.clock.now();
+  }
+
+  /** The server of this boot; undefined while the device boots, and when it has stopped. */
+  get server(): HttpdServer | undefined {
+    return this.current;
+  }
+
+  /** The port that it can be reached at, the same after each boot; 0 if there is none. */
+  get port(): number {
+    return this.bound.find(({ port }) => port !== 0)?.port ?? 0;
+  }
+
+  /** What it listens on. */
+  get listeners(): readonly HttpdListener[] {
+    return this.bound;
+  }
+
+  get state(): 'running' | 'booting' | 'stopped' {
+    return this.stateNow;
+  }
+
+  /** The link as it is now. */
+  get link(): LinkSettings {
+    return this.linkInside.air.link;
+  }
+
+  /** The memory of this boot. */
+  get heap(): DeviceHeap {
+    return this.heapNow;
+  }
+
+  /** @internal */
+  async start(scenario: Scenario): Promise<void> {
+    this.booting = this.boot('powerOn');
+    await this.booting;
+    this.play(scenario);
+  }
+
+  /**
+   * The Wi-Fi is lost: nothing gets through. After `beaconTimeoutMs` the device ends its connections, and its clients
+   * learn of that by RST when the Wi-Fi is back; a shorter loss is a delay only.
+   *
+   * @param seconds 0 to 86,400
+   * @throws EspError ESP_ERR_INVALID_ARG; ESP_ERR_INVALID_STATE if the device has stopped
+   */
+  wifiDown(seconds: number): void {
+    checkRange('wifiDown: seconds', seconds, SECONDS);
+    this.record({ wifiDown: seconds });
+    this.log.warn(`wifi: the link is lost for ${seconds} s`);
+    this.linkInside.lose(seconds * 1000);
+  }
+
+  /**
+   * The device boots anew (`esp_restart`): its connections are reset, nobody listens, sessions and contexts are gone;
+   * then `onBoot` is called with a new server on the same port.
+   *
+   * @param options.bootSeconds until it can be reached again, 0 to 86,400; default: the profile's
+   * @returns resolves when it runs again, or has stopped
+   * @throws EspError ESP_ERR_INVALID_ARG; ESP_ERR_INVALID_STATE if the device has stopped
+   */
+  reboot(options: BootOptions = {}): Promise<void> {
+    checkBootOptions(options, 'reboot');
+    this.record({ reboot: Object.keys(options).length === 0 ? true : options });
+    return this.restart('reboot', options);
+  }
+
+  /**
+   * The same without a word: the supply has failed. Its connections fall silent, and their peers learn of it by RST when
+   * the device runs again.
+   *
+   * @returns and throws as `reboot` does
+   */
+  brownOut(options: BootOptions = {}): Promise<void> {
+    checkBootOptions(options, 'brownOut');
+    this.record({ brownOut: Object.keys(options).length === 0 ? true : options });
+    return this.restart('brownOut', options);
+  }
+
+  /**
+   * The server task is busy, as in a handler that blocks: nothing is accepted, received, sent or worked off.
+   *
+   * @param seconds 0 to 86,400
+   * @throws EspError ESP_ERR_INVALID_ARG; ESP_ERR_INVALID_STATE if the device has stopped
+   */
+  stall(seconds: number): void {
+    checkRange('stall: seconds', seconds, SECONDS);
+    this.record({ stall: seconds });
+    this.log.warn(`httpd: the server task is busy for ${seconds} s`);
+    this.linkInside.task.occupy(seconds * 1000);
+  }
+
+  /**
+   * Changes the link, for what is sent from now on.
+   *
+   * @throws EspError ESP_ERR_INVALID_ARG; ESP_ERR_INVALID_STATE if the device has stopped
+   */
+  setLink(changes: Partial<LinkSettings>): void {
+    const checked = checkLink(changes, 'setLink');
+    this.record({ setLink: checked });
+    this.linkInside.set(checked);
+  }
+
+  /**
+   * Plays a scenario, beside others that are under way.
+   *
+   * @param scenario its times count from now
+   * @throws EspError ESP_ERR_INVALID_ARG; ESP_ERR_INVALID_STATE if the device has stopped
+   */
+  play(scenario: Scenario): void {
+    this.checkRunning();
+    const { agenda } = this.linkInside;
+    const from = agenda.now;
+    for (const step of checkScenario(scenario)) agenda.at(from + step.at * 1000, () => this.happen(step));
+  }
+
+  /** What has happened so far, by whomever; times count from the start. Plays the same when given to another device. */
+  recorded(): Scenario {
+    return [...this.history];
+  }
+
+  /** What can be seen of the device now. */
+  snapshot(): DeviceSnapshot {
+    const { current, heapNow: heap, opened } = this;
+    const { air, task } = this.linkInside;
+    const max = this.bootConfig().maxWorkQueue ?? 0;
+    return {
+      time: this.seconds(this.startedAt),
+      state: this.stateNow,
+      boots: this.boots,
+      uptime: this.stateNow === 'running' ? this.seconds(this.bootedAt) : 0,
+      wifi: air.down ? 'down' : 'up',
+      busy: task.busy,
+      heap: { size: heap.size, free: heap.free, minimumFree: heap.minimumFree },
+      works: { waiting: current?.getStats().queues.work ?? 0, max },
+      sessions: sessionRows(current?.inspectSessions() ?? [], fd => this.seconds(opened.get(fd) ?? this.bootedAt)),
+      link: air.link,
+      bytesUp: air.bytesUp,
+      bytesDown: air.bytesDown,
+    };
+  }
+
+  /**
+   * Calls `listener` at each event of this name.
+   *
+   * @throws EspError ESP_ERR_INVALID_ARG
+   */
+  on<Name extends keyof DeviceEvents>(name: Name, listener: (...args: DeviceEvents[Name]) => void): this {
+    if (!EVENTS.includes(name)) invalidArg(`a device has no event '${String(name)}'; it has ${EVENTS.join(', ')}`);
+    if (typeof listener !== 'function') invalidArg(`the listener for '${name}' must be a function`);
+    this.emitter.on(name, listener as (...args: unknown[]) => void);
+    return this;
+  }
+
+  off<Name extends keyof DeviceEvents>(name: Name, listener: (...args: DeviceEvents[Name]) => void): this {
+    this.emitter.off(name, listener as (...args: unknown[]) => void);
+    return this;
+  }
+
+  /** Switches it off: the server stops, with a goodbye to its clients. Calling it again returns the same promise. */
+  stop(): Promise<void> {
+    this.stopping ??= this.switchOff();
+    return this.stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  private happen(step: ScenarioStep): void {
+    if (this.stateNow === 'stopped') return;
+    if ('wifiDown' in step) this.wifiDown(step.wifiDown);
+    else if ('stall' in step) this.stall(step.stall);
+    else if ('setLink' in step) this.setLink(step.setLink);
+    else if ('reboot' in step) void this.reboot(step.reboot === true ? {} : step.reboot);
+    else void this.brownOut(step.brownOut === true ? {} : step.brownOut);
+  }
+
+  private record(event: DeviceEvent): void {
+    this.checkRunning();
+    const step = { at: this.seconds(this.startedAt), ...event };
+    if (this.history.length < SCENARIO_MAX) this.history.push(step);
+    this.emit('event', step);
+  }
+
+  private restart(
+    reason: 'reboot' | 'brownOut',
+    { bootSeconds = this.profile.bootSeconds }: BootOptions,
+  ): Promise<void> {
+    const { agenda, task } = this.linkInside;
+    const old = this.current;
+    this.current = undefined;
+    this.stateNow = 'booting';
+    if (reason === 'brownOut') this.log.error('BOD: Brownout detector was triggered');
+    else this.log.info('esp_restart');
+    const silent = this.linkInside.dropAll(reason === 'reboot' ? 'fail' : 'freeze', `the device boots: ${reason}`);
+    task.boot();
+    this.heapNow = this.newHeap();
+    this.emit('down', reason);
+    const due = agenda.now + bootSeconds * 1000;
+    const before = this.booting;
+    this.resets += 1;
+    const { resets } = this;
+    const bootAgain = async (): Promise<void> => {
+      // what the application and a boot that was under way have begun ends first
+      await Promise.all([old?.stop({ grace: 0 }), before]);
+      await new Promise<void>(resolve => agenda.at(due, resolve));
+      for (const socket of silent) socket.reset();
+      // another reset has come meanwhile, and boots in its turn
+      if (this.resets === resets && this.stopping === undefined) await this.boot(reason);
+    };
+    this.booting = bootAgain();
+    return this.whenBooted();
+  }
+
+  /** Resolves when no boot is under way. */
+  private async whenBooted(): Promise<void> {
+    for (let seen: Promise<void> | undefined; seen !== this.booting; ) {
+      seen = this.booting;
+      await seen;
+    }
+  }
+
+  /** @throws what `httpdStart` or the application throws, by rejection, at the first boot; later ones tell the event `error` */
+  private async boot(reason: keyof typeof RESETS): Promise<void> {
+    const { task, wrap } = this.linkInside;
+    this.boots += 1;
+    this.log.info(`rst: ${RESETS[reason]}, chip ${this.profile.chip}, seed ${this.seed}, boot ${this.boots}`);
+    task.boot();
+    let server: HttpdServer | undefined;
+    try {
+      const { clock, heapNow: heap } = this;
+      const parts = { ...this.parts, clock: task.clock(clock), schedule: task.schedule, heap, wrapPort: wrap };
+      server = await startWith(this.bootConfig(), parts);
+      this.current = server;
+      this.bound = server.listeners;
+      const opened = new Map<number, number>();
+      this.opened = opened;
+      server.on('connected', fd => opened.set(fd, this.linkInside.agenda.now));
+      server.on('disconnected', fd => opened.delete(fd));
+      await this.onBoot(server, this);
+    } catch (thrown) {
+      return this.failToBoot(server, thrown);
+    }
+    if (this.current !== server) return;
+    this.stateNow = 'running';
+    this.bootedAt = this.clock.now();
+    task.booted();
+    this.emit('boot', server);
+  }
+
+  private async failToBoot(server: HttpdServer | undefined, thrown: unknown): Promise<void> {
+    // a reset has ended this boot, and whatever it failed at
+    if (server !== undefined && this.current !== server) return;
+    this.current = undefined;
+    this.stateNow = 'stopped';
+    this.linkInside.dropAll('fail', 'the device could not boot');
+    await server?.stop({ grace: 0 });
+    this.linkInside.agenda.clear();
+    if (this.boots === 1) throw thrown;
+    this.log.error(`the device could not boot: ${describeThrown(thrown)}`);
+    this.emit('error', asError(thrown));
+  }
+
+  /** The same port after each boot, also where the system has chosen it. */
+  private bootConfig(): Partial<HttpdConfig> {
+    const config: Partial<HttpdConfig> = { ...httpdEsp32Config(), ...this.profile.config, ...this.config() };
+    const { bound } = this;
+    if (config.listeners === undefined) return bound.length === 0 ? config : { ...config, serverPort: this.port };
+    const { serverPort: _, host: __, ...rest } = config;
+    const again = (listener: HttpdListenerConfig, i: number): HttpdListenerConfig =>
+      listener.port === undefined ? listener : { ...listener, port: bound[i]?.port ?? listener.port };
+    return { ...rest, listeners: config.listeners.map(again) };
+  }
+
+  private async switchOff(): Promise<void> {
+    const { linkInside, current } = this;
+    // nobody waits for a link that is simulated
+    linkInside.restore();
+    if (this.stateNow === 'running') await current?.stop();
+    this.stateNow = 'stopped';
+    await linkInside.drain(DRAIN_MS);
+    linkInside.agenda.clear();
+    await current?.stop({ grace: 0 });
+    this.current = undefined;
+    this.bound = [];
+  }
+
+  private newHeap(): DeviceHeap {
+    const max = this.profile.config.maxTxPending ?? Number.POSITIVE_INFINITY;
+    // what one call sends lies in the application's own memory beyond that
+    return new DeviceHeap(this.profile.heap, () => {
+      const { current } = this;
+      const queued = (sum: number, fd: number): number => sum + Math.min(max, current?.sessGetTxPending(fd) ?? 0);
+      return current?.getClientList().reduce(queued, 0) ?? 0;
+    });
+  }
+
+  private seconds(from: number): number {
+    return Math.round(this.linkInside.agenda.now - from) / 1000;
+  }
+
+  private checkRunning(): void {
+    if (this.stateNow === 'stopped' || this.stopping !== undefined) {
+      throw new EspError(ESP_ERR_INVALID_STATE, 'the device has stopped');
+    }
+  }
+
+  private emit<Name extends keyof DeviceEvents>(name: Name, payload: DeviceEvents[Name][0]): void {
+    const failed = (thrown: unknown): void =>
+      this.log.error(`a listener for '${name}' failed: ${describeThrown(thrown)}`);
+    for (const listener of this.emitter.listeners(name)) {
+      try {
+        watch(listener.call(this, payload), failed);
+      } catch (thrown) {
+        failed(thrown);
+      }
+    }
+  }
+}
+
+/**
+ * Starts a device.
+ *
+ * @throws EspError ESP_ERR_INVALID_ARG; and as `httpdStart` does, or what `onBoot` throws; all by rejection
+ */
+export function deviceStart(options: DeviceOptions): Promise<Device> {
+  return deviceWith(options, {});
+}
+
+/** The same on other parts: for tests. */
+export async function deviceWith(options: DeviceOptions, parts: Pick<ServerParts, 'port' | 'clock'>): Promise<Device> {
+  checkFields('the options of deviceStart', options, ['profile', 'seed', 'config', 'scenario', 'onBoot']);
+  const { seed = 0, scenario = [], onBoot } = options;
+  if (typeof onBoot !== 'function') invalidArg('onBoot must be a function that registers the handlers');
+  checkRange('seed', seed, { min: 0, max: 2 ** 32 - 1, integer: true });
+  checkScenario(scenario);
+  const device = new Device(options, parts);
+  await device.start(scenario);
+  return device;
+}

@@ -1,0 +1,13 @@
+/** What `esp-httpd/device` exports, and nothing else. */
+export type { DeviceChip } from './chips.js';
+export { Device, type DeviceEvents, type DeviceOptions, deviceStart } from './device.js';
+export type { DeviceHeap } from './heap.js';
+export {
+  type DeviceProfile,
+  deviceProfile,
+  type HeapSettings,
+  type LinkSettings,
+  type ProfileOverrides,
+} from './profile.js';
+export { type BootOptions, checkScenario, type DeviceEvent, type Scenario, type ScenarioStep } from './scenario.js';
+export type { DeviceSession, DeviceSnapshot } from './snapshot.js';
