@@ -1,25 +1,16 @@
 /** A device that is not there: a server behind a device's link, with a device's memory, that things happen to. */
-import { EventEmitter } from 'node:events';
 import { type HttpdConfig, type HttpdListenerConfig, httpdEsp32Config } from '../config.js';
-import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import { describeThrown, ESP_ERR_INVALID_STATE, EspError } from '../err.js';
 import type { HttpdServer } from '../httpd/server.js';
 import { type ServerParts, startWith } from '../httpd/start.js';
 import { espLog, type TagLog } from '../log.js';
 import { asError, type HttpdListener } from '../port/port.js';
 import type { Clock } from '../sess/deadlines.js';
-import { watch } from '../thenable.js';
+import { DeviceEmitter } from './device_events.js';
 import { DeviceHeap } from './heap.js';
 import { Link } from './link.js';
 import { preciseClock } from './precise_clock.js';
-import {
-  checkFields,
-  checkLink,
-  checkRange,
-  type DeviceProfile,
-  deviceProfile,
-  type LinkSettings,
-  SECONDS,
-} from './profile.js';
+import { checkLink, checkRange, type DeviceProfile, deviceProfile, type LinkSettings, SECONDS } from './profile.js';
 import {
   type BootOptions,
   checkBootOptions,
@@ -30,6 +21,12 @@ import {
   type ScenarioStep,
 } from './scenario.js';
 import { type DeviceSnapshot, sessionRows } from './snapshot.js';
+
+/** What is said of a reset, as the chip's ROM does. */
+const RESETS = { powerOn: 'POWERON_RESET', reboot: 'SW_CPU_RESET', brownOut: 'RTCWDT_BROWN_OUT_RESET' } as const;
+
+/** How long what is under way may take when the device is stopped, in ms. */
+const DRAIN_MS = 1_000;
 
 /** What a device is made of. */
 export interface DeviceOptions {
@@ -51,27 +48,10 @@ export interface DeviceOptions {
   onBoot(server: HttpdServer, device: Device): unknown;
 }
 
-/** Events and what their listeners get. */
-export interface DeviceEvents {
-  /** Something has happened to the device. */
-  event: [step: ScenarioStep];
-  /** It has booted, and its application too. */
-  boot: [server: HttpdServer];
-  /** It boots: its connections and its server are gone. */
-  down: [reason: 'reboot' | 'brownOut'];
-  /** It could not boot, and has stopped. Without a listener it is only logged. */
-  error: [error: Error];
-}
+/** What a device stands on; tests bring their own. */
+export type DeviceParts = Pick<ServerParts, 'port' | 'clock'>;
 
-const EVENTS: readonly (keyof DeviceEvents)[] = ['event', 'boot', 'down', 'error'];
-
-/** What is said of a reset, as the chip's ROM does. */
-const RESETS = { powerOn: 'POWERON_RESET', reboot: 'SW_CPU_RESET', brownOut: 'RTCWDT_BROWN_OUT_RESET' } as const;
-
-/** How long what is under way may take when the device is stopped, in ms. */
-const DRAIN_MS = 1_000;
-
-export class Device {
+export class Device extends DeviceEmitter {
   readonly profile: DeviceProfile;
   readonly seed: number;
   private readonly onBoot: DeviceOptions['onBoot'];
@@ -79,7 +59,6 @@ export class Device {
   private readonly clock: Clock;
   private readonly log: TagLog;
   private readonly linkInside: Link;
-  private readonly emitter = new EventEmitter();
   /** When the sessions of this boot were opened. */
   private opened = new Map<number, number>();
   private readonly startedAt: number;
@@ -98,8 +77,9 @@ export class Device {
   /** Devices are made by `deviceStart()`. */
   constructor(
     options: DeviceOptions,
-    private readonly parts: Pick<ServerParts, 'port' | 'clock'>,
+    private readonly parts: DeviceParts,
   ) {
+    super(message => this.log.error(message));
     const { profile = deviceProfile('esp32'), seed = 0, config = {}, onBoot } = options;
     this.profile = profile;
     this.seed = seed;
@@ -110,7 +90,7 @@ export class Device {
     const fault = (thrown: unknown): void => this.log.error(`a fault inside: ${asError(thrown).stack}`);
     const refused = (): void => this.log.error('httpd_accept_conn: ESP_ERR_NO_MEM: no memory for another connection');
     this.linkInside = new Link(this.clock, seed, profile, () => this.heapNow, fault, refused);
-    this.heapNow = this.newHeap();
+    this.heapNow = this.newHeap(0);
     this.startedAt = this.clock.now();
   }
 
@@ -253,23 +233,6 @@ export class Device {
     };
   }
 
-  /**
-   * Calls `listener` at each event of this name.
-   *
-   * @throws EspError ESP_ERR_INVALID_ARG
-   */
-  on<Name extends keyof DeviceEvents>(name: Name, listener: (...args: DeviceEvents[Name]) => void): this {
-    if (!EVENTS.includes(name)) invalidArg(`a device has no event '${String(name)}'; it has ${EVENTS.join(', ')}`);
-    if (typeof listener !== 'function') invalidArg(`the listener for '${name}' must be a function`);
-    this.emitter.on(name, listener as (...args: unknown[]) => void);
-    return this;
-  }
-
-  off<Name extends keyof DeviceEvents>(name: Name, listener: (...args: DeviceEvents[Name]) => void): this {
-    this.emitter.off(name, listener as (...args: unknown[]) => void);
-    return this;
-  }
-
   /** Switches it off: the server stops, with a goodbye to its clients. Calling it again returns the same promise. */
   stop(): Promise<void> {
     this.stopping ??= this.switchOff();
@@ -308,7 +271,6 @@ export class Device {
     else this.log.info('esp_restart');
     const silent = this.linkInside.dropAll(reason === 'reboot' ? 'fail' : 'freeze', `the device boots: ${reason}`);
     task.boot();
-    this.heapNow = this.newHeap();
     this.emit('down', reason);
     const due = agenda.now + bootSeconds * 1000;
     const before = this.booting;
@@ -342,9 +304,11 @@ export class Device {
     task.boot();
     let server: HttpdServer | undefined;
     try {
-      const { clock, heapNow: heap } = this;
-      const parts = { ...this.parts, clock: task.clock(clock), schedule: task.schedule, heap, wrapPort: wrap };
-      server = await startWith(this.bootConfig(), parts);
+      const config = this.bootConfig();
+      const heap = this.newHeap(config.maxTxPending ?? 0);
+      this.heapNow = heap;
+      const parts = { ...this.parts, clock: task.clock(this.clock), schedule: task.schedule, heap, wrapPort: wrap };
+      server = await startWith(config, parts);
       this.current = server;
       this.bound = server.listeners;
       const opened = new Map<number, number>();
@@ -399,9 +363,8 @@ export class Device {
     this.bound = [];
   }
 
-  private newHeap(): DeviceHeap {
-    const max = this.profile.config.maxTxPending ?? Number.POSITIVE_INFINITY;
-    // what one call sends lies in the application's own memory beyond that
+  /** @param max so much of what is queued for a session counts: what one call sends beyond that lies in the application's memory */
+  private newHeap(max: number): DeviceHeap {
     return new DeviceHeap(this.profile.heap, () => {
       const { current } = this;
       const queued = (sum: number, fd: number): number => sum + Math.min(max, current?.sessGetTxPending(fd) ?? 0);
@@ -418,37 +381,4 @@ export class Device {
       throw new EspError(ESP_ERR_INVALID_STATE, 'the device has stopped');
     }
   }
-
-  private emit<Name extends keyof DeviceEvents>(name: Name, payload: DeviceEvents[Name][0]): void {
-    const failed = (thrown: unknown): void =>
-      this.log.error(`a listener for '${name}' failed: ${describeThrown(thrown)}`);
-    for (const listener of this.emitter.listeners(name)) {
-      try {
-        watch(listener.call(this, payload), failed);
-      } catch (thrown) {
-        failed(thrown);
-      }
-    }
-  }
-}
-
-/**
- * Starts a device.
- *
- * @throws EspError ESP_ERR_INVALID_ARG; and as `httpdStart` does, or what `onBoot` throws; all by rejection
- */
-export function deviceStart(options: DeviceOptions): Promise<Device> {
-  return deviceWith(options, {});
-}
-
-/** The same on other parts: for tests. */
-export async function deviceWith(options: DeviceOptions, parts: Pick<ServerParts, 'port' | 'clock'>): Promise<Device> {
-  checkFields('the options of deviceStart', options, ['profile', 'seed', 'config', 'scenario', 'onBoot']);
-  const { seed = 0, scenario = [], onBoot } = options;
-  if (typeof onBoot !== 'function') invalidArg('onBoot must be a function that registers the handlers');
-  checkRange('seed', seed, { min: 0, max: 2 ** 32 - 1, integer: true });
-  checkScenario(scenario);
-  const device = new Device(options, parts);
-  await device.start(scenario);
-  return device;
 }

@@ -1,6 +1,7 @@
 /** What `esp-httpd/device` exports, and nothing else. */
 export type { DeviceChip } from './chips.js';
-export { Device, type DeviceEvents, type DeviceOptions, deviceStart } from './device.js';
+export { Device, type DeviceOptions } from './device.js';
+export type { DeviceEvents } from './device_events.js';
 export type { DeviceHeap } from './heap.js';
 export {
   type DeviceProfile,
@@ -11,3 +12,4 @@ export {
 } from './profile.js';
 export { type BootOptions, checkScenario, type DeviceEvent, type Scenario, type ScenarioStep } from './scenario.js';
 export type { DeviceSession, DeviceSnapshot } from './snapshot.js';
+export { deviceStart } from './start.js';

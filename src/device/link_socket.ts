@@ -36,8 +36,9 @@ export class LinkSocket implements PortSocket, SocketHandler {
   private waiting: Buffer | undefined;
   /** What comes behind them. */
   private endings: Ending[] = [];
-  /** How much of the segment that has reached the peer its kernel has taken. */
+  /** How much of the segment that has reached the peer its kernel has taken, and of the other one the server. */
   private sent = 0;
+  private delivered = 0;
   private accepted = false;
   private paused = false;
   /** Has the server let go, while bytes are under way to the peer? */
@@ -141,7 +142,7 @@ export class LinkSocket implements PortSocket, SocketHandler {
   fail(error: Error): void {
     const { owner } = this;
     this.release('reset');
-    this.guard(() => owner?.onClose(error));
+    this.tellClose(owner, error);
   }
 
   /** The same, but the peer learns nothing: no byte comes or goes any more, until `reset`. */
@@ -151,7 +152,7 @@ export class LinkSocket implements PortSocket, SocketHandler {
     this.toServer.cut();
     this.toPeer.cut();
     this.inner.pause();
-    this.guard(() => owner?.onClose(error));
+    this.tellClose(owner, error);
   }
 
   onData(len: number): void {
@@ -170,8 +171,9 @@ export class LinkSocket implements PortSocket, SocketHandler {
 
   onClose(error: Error | undefined): void {
     this.peerGone = true;
-    this.toPeer.goOn();
-    this.endBehind(error ?? 'released');
+    this.toPeer.cut();
+    if (this.closing) this.release('close');
+    else this.endBehind(error ?? 'released');
   }
 
   /** Lets what has come into the window; while some of it waits, no more is read. */
@@ -203,10 +205,14 @@ export class LinkSocket implements PortSocket, SocketHandler {
       host.task.run(() => this.toServer.goOn());
       return false;
     }
+    // the server's buffer may be shorter than a segment
     this.guard(() => {
-      bytes.copy(host.receiveBuffer());
-      owner.onData(bytes.length);
+      const len = bytes.copy(host.receiveBuffer(), 0, this.delivered);
+      this.delivered += len;
+      owner.onData(len);
     });
+    if (this.delivered < bytes.length && this.owner === owner) return this.deliver(bytes);
+    this.delivered = 0;
     return true;
   }
 
@@ -216,7 +222,7 @@ export class LinkSocket implements PortSocket, SocketHandler {
       if (ending === 'fin') return this.tell(handler => handler.onEnd());
       // it was not accepted yet, or has been let go already
       this.release('close');
-      this.guard(() => owner?.onClose(ending === 'released' ? undefined : ending));
+      this.tellClose(owner, ending === 'released' ? undefined : ending);
     });
   }
 
@@ -242,15 +248,20 @@ export class LinkSocket implements PortSocket, SocketHandler {
 
   /** What the server throws ends this connection only. */
   private guard(callback: () => void): void {
-    const { owner } = this;
     try {
       callback();
     } catch (thrown) {
+      // it may have closed the connection and then thrown
+      const { owner } = this;
       const error = asError(thrown);
       this.host.onError(error);
       this.release('reset');
-      owner?.onClose(error);
+      this.tellClose(owner, error);
     }
+  }
+
+  private tellClose(owner: SocketHandler | undefined, error: Error | undefined): void {
+    this.guard(() => owner?.onClose(error));
   }
 
   private release(how: 'close' | 'reset'): void {

@@ -105,6 +105,9 @@ export function sending(lab: ContractLab): void {
     const { peer, rec } = await connect();
     peer.stopReading();
     sendAll(rec, pattern(MANY));
+    // what is taken until the peer's kernel is full
+    await roundTrips(1);
+    rec.events.length = 0;
     peer.reset();
     await until(() => rec.events.includes('close'));
     await roundTrips(1);
