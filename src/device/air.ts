@@ -10,6 +10,8 @@ export class Air {
   bytesDown = 0;
   /** When the transmitter is free. */
   private readonly freeAt = { up: 0, down: 0 };
+  /** When the last segment arrives: the radio keeps the order, of all connections. */
+  private readonly lastArrival = { up: 0, down: 0 };
 
   constructor(
     private readonly agenda: Agenda,
@@ -25,13 +27,19 @@ export class Air {
     return way === 'up' ? this.link.transmitWindow : this.link.receiveWindow;
   }
 
-  /** Sends so many bytes, behind all others. @returns when they have left */
-  transmit(way: 'up' | 'down', bytes: number): number {
+  /**
+   * Sends so many bytes, behind all others.
+   *
+   * @param chance how late it is among what the jitter allows, 0 to 1
+   * @returns when they arrive
+   */
+  transmit(way: 'up' | 'down', bytes: number, chance: number): number {
     if (way === 'up') this.bytesUp += bytes;
     else this.bytesDown += bytes;
-    const rate = way === 'up' ? this.link.bandwidthUp : this.link.bandwidthDown;
+    const { bandwidthUp, bandwidthDown, latencyMs, jitterMs } = this.link;
     const start = Math.max(this.agenda.now, this.freeAt[way], this.downUntil);
-    this.freeAt[way] = start + (bytes * 8000) / rate;
-    return this.freeAt[way];
+    this.freeAt[way] = start + (bytes * 8000) / (way === 'up' ? bandwidthUp : bandwidthDown);
+    this.lastArrival[way] = Math.max(this.lastArrival[way], this.freeAt[way] + latencyMs + chance * jitterMs);
+    return this.lastArrival[way];
   }
 }

@@ -70,8 +70,12 @@ export class Device extends DeviceEmitter {
   private resets = 0;
   private bootedAt = 0;
   private stateNow: 'running' | 'booting' | 'stopped' = 'booting';
-  /** Resolves when the boot that is under way has ended. */
-  private booting: Promise<void> = Promise.resolve();
+  /** Resolves when no server is about to listen. */
+  private starting: Promise<void> | undefined;
+  /** Who waits for the boot that is under way. */
+  private readonly waiting: (() => void)[] = [];
+  /** Why it could not boot. */
+  private failure: Error | undefined;
   private stopping: Promise<void> | undefined;
 
   /** Devices are made by `deviceStart()`. */
@@ -125,9 +129,11 @@ export class Device extends DeviceEmitter {
 
   /** @internal */
   async start(scenario: Scenario): Promise<void> {
-    this.booting = this.boot('powerOn');
-    await this.booting;
-    this.play(scenario);
+    const settled = this.whenSettled();
+    void this.boot('powerOn', 0);
+    await settled;
+    if (this.failure !== undefined) throw this.failure;
+    if (this.stopping === undefined) this.play(scenario);
   }
 
   /**
@@ -267,76 +273,95 @@ export class Device extends DeviceEmitter {
     const old = this.current;
     this.current = undefined;
     this.stateNow = 'booting';
+    this.resets += 1;
+    const { resets } = this;
     if (reason === 'brownOut') this.log.error('BOD: Brownout detector was triggered');
     else this.log.info('esp_restart');
     const silent = this.linkInside.dropAll(reason === 'reboot' ? 'fail' : 'freeze', `the device boots: ${reason}`);
     task.boot();
     this.emit('down', reason);
     const due = agenda.now + bootSeconds * 1000;
-    const before = this.booting;
-    this.resets += 1;
-    const { resets } = this;
-    const bootAgain = async (): Promise<void> => {
-      // what the application and a boot that was under way have begun ends first
-      await Promise.all([old?.stop({ grace: 0 }), before]);
-      await new Promise<void>(resolve => agenda.at(due, resolve));
-      for (const socket of silent) socket.reset();
-      // another reset has come meanwhile, and boots in its turn
-      if (this.resets === resets && this.stopping === undefined) await this.boot(reason);
-    };
-    this.booting = bootAgain();
-    return this.whenBooted();
+    // the port is free when the server of the boot before has stopped, and one that was about to listen
+    void Promise.all([old?.stop({ grace: 0 }), this.starting]).then(() => {
+      agenda.at(due, () => {
+        for (const socket of silent) socket.reset();
+        void this.boot(reason, resets);
+      });
+    });
+    return this.whenSettled();
   }
 
-  /** Resolves when no boot is under way. */
-  private async whenBooted(): Promise<void> {
-    for (let seen: Promise<void> | undefined; seen !== this.booting; ) {
-      seen = this.booting;
-      await seen;
-    }
+  /** Resolves when the device runs, or has stopped. */
+  private whenSettled(): Promise<void> {
+    return new Promise(resolve => this.waiting.push(resolve));
   }
 
-  /** @throws what `httpdStart` or the application throws, by rejection, at the first boot; later ones tell the event `error` */
-  private async boot(reason: keyof typeof RESETS): Promise<void> {
-    const { task, wrap } = this.linkInside;
+  private settle(state: 'running' | 'stopped'): void {
+    this.stateNow = state;
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
+  /** Has another reset come meanwhile, or the end? */
+  private isOver(resets: number): boolean {
+    return this.resets !== resets || this.stopping !== undefined;
+  }
+
+  private async boot(reason: keyof typeof RESETS, resets: number): Promise<void> {
+    if (this.isOver(resets)) return;
+    const { task } = this.linkInside;
     this.boots += 1;
     this.log.info(`rst: ${RESETS[reason]}, chip ${this.profile.chip}, seed ${this.seed}, boot ${this.boots}`);
     task.boot();
-    let server: HttpdServer | undefined;
     try {
-      const config = this.bootConfig();
-      const heap = this.newHeap(config.maxTxPending ?? 0);
-      this.heapNow = heap;
-      const parts = { ...this.parts, clock: task.clock(this.clock), schedule: task.schedule, heap, wrapPort: wrap };
-      server = await startWith(config, parts);
-      this.current = server;
-      this.bound = server.listeners;
-      const opened = new Map<number, number>();
-      this.opened = opened;
-      server.on('connected', fd => opened.set(fd, this.linkInside.agenda.now));
-      server.on('disconnected', fd => opened.delete(fd));
+      const listening = this.listen(resets);
+      this.starting = listening.then(
+        () => {},
+        () => {},
+      );
+      const server = await listening;
+      if (server === undefined) return;
       await this.onBoot(server, this);
+      if (this.isOver(resets)) return;
+      this.bootedAt = this.clock.now();
+      this.settle('running');
+      task.booted();
+      this.emit('boot', server);
     } catch (thrown) {
-      return this.failToBoot(server, thrown);
+      if (!this.isOver(resets)) await this.failToBoot(thrown);
     }
-    if (this.current !== server) return;
-    this.stateNow = 'running';
-    this.bootedAt = this.clock.now();
-    task.booted();
-    this.emit('boot', server);
   }
 
-  private async failToBoot(server: HttpdServer | undefined, thrown: unknown): Promise<void> {
-    // a reset has ended this boot, and whatever it failed at
-    if (server !== undefined && this.current !== server) return;
+  /** @returns the server of this boot; undefined if that is over */
+  private async listen(resets: number): Promise<HttpdServer | undefined> {
+    const { task, wrap } = this.linkInside;
+    const config = this.bootConfig();
+    const heap = this.newHeap(config.maxTxPending ?? 0);
+    this.heapNow = heap;
+    const parts = { ...this.parts, clock: task.clock(this.clock), schedule: task.schedule, heap, wrapPort: wrap };
+    const server = await startWith(config, parts);
+    if (this.isOver(resets)) {
+      await server.stop({ grace: 0 });
+      return undefined;
+    }
+    this.current = server;
+    this.bound = server.listeners;
+    const opened = new Map<number, number>();
+    this.opened = opened;
+    server.on('connected', fd => opened.set(fd, this.linkInside.agenda.now));
+    server.on('disconnected', fd => opened.delete(fd));
+    return server;
+  }
+
+  private async failToBoot(thrown: unknown): Promise<void> {
+    const { current, linkInside } = this;
     this.current = undefined;
-    this.stateNow = 'stopped';
-    this.linkInside.dropAll('fail', 'the device could not boot');
-    await server?.stop({ grace: 0 });
-    this.linkInside.agenda.clear();
-    if (this.boots === 1) throw thrown;
+    this.failure = asError(thrown);
+    linkInside.dropAll('fail', 'the device could not boot');
+    await current?.stop({ grace: 0 });
+    linkInside.agenda.clear();
     this.log.error(`the device could not boot: ${describeThrown(thrown)}`);
-    this.emit('error', asError(thrown));
+    this.settle('stopped');
+    this.emit('error', this.failure);
   }
 
   /** The same port after each boot, also where the system has chosen it. */
@@ -351,16 +376,16 @@ export class Device extends DeviceEmitter {
   }
 
   private async switchOff(): Promise<void> {
-    const { linkInside, current } = this;
+    const { linkInside } = this;
     // nobody waits for a link that is simulated
     linkInside.restore();
-    if (this.stateNow === 'running') await current?.stop();
-    this.stateNow = 'stopped';
+    await this.starting;
+    await this.current?.stop(this.stateNow === 'running' ? {} : { grace: 0 });
     await linkInside.drain(DRAIN_MS);
     linkInside.agenda.clear();
-    await current?.stop({ grace: 0 });
     this.current = undefined;
     this.bound = [];
+    this.settle('stopped');
   }
 
   /** @param max so much of what is queued for a session counts: what one call sends beyond that lies in the application's memory */

@@ -89,11 +89,11 @@ export class Flow {
 
   /** @returns when a segment of so many bytes that leaves now arrives */
   private travel(bytes: number): number {
-    const { latencyMs, jitterMs, stallChance, stallMs } = this.air.link;
+    const { stallChance, stallMs } = this.air.link;
     // always as many numbers, so that a change of the link does not shift what comes
     const [late, stalled] = [this.random(), this.random()];
-    const delay = latencyMs + late * jitterMs + (stalled < stallChance ? stallMs : 0);
-    this.lastArrival = Math.max(this.lastArrival, this.air.transmit(this.way, bytes) + delay);
+    const arrival = this.air.transmit(this.way, bytes, late);
+    this.lastArrival = Math.max(this.lastArrival, arrival + (stalled < stallChance ? stallMs : 0));
     return this.lastArrival;
   }
 

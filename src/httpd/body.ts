@@ -160,6 +160,8 @@ export class BodyReader {
       ? `the body arrives more slowly than ${this.limits.minBodyRate} bytes per second (minBodyRate)`
       : 'no more of the body arrived within recvWaitTimeout';
     this.fail(HTTPD_408_REQ_TIMEOUT, new EspError(ESP_ERR_TIMEOUT, why));
+    // C code receives again after a timeout: it must not do so for ever, without a turn of the loop
+    if (this.tooSlow) this.failure = new EspError(ESP_FAIL, `the body was given up: ${why}`);
   }
 
   /**

@@ -29,7 +29,14 @@ function linked(port: Port): Port {
   const fault = (thrown: unknown): void => {
     throw thrown;
   };
-  return new Link(preciseClock, 1, profile, () => heap, fault, () => {}).wrap(port);
+  return new Link(
+    preciseClock,
+    1,
+    profile,
+    () => heap,
+    fault,
+    () => {},
+  ).wrap(port);
 }
 
 portContract('net behind a link', () => tcpRig(linked(netPort)));

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ESP_ERR_TIMEOUT, type EspError } from '../../src/err.js';
+import { ESP_ERR_TIMEOUT, ESP_FAIL, type EspError } from '../../src/err.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import { ManualClock } from '../support/clock.js';
+import { OVER_TLS } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { exchange, ok, request, serve, stillServes } from './support.js';
 
@@ -88,17 +89,19 @@ describe('minBodyRate', () => {
 
   test('a handler that tries again after a timeout may do so once, and is told why not again', async () => {
     const errors: string[] = [];
-    const { clock, client } = await start(240, async req => {
+    const { clock, client, server } = await start(240, async req => {
       for (let i = 0; i < 4; i++) {
         try {
           await req.recv(Buffer.alloc(10));
         } catch (error) {
-          expect((error as EspError).code).toBe(ESP_ERR_TIMEOUT);
-          errors.push((error as EspError).message);
+          const { code, message } = error as EspError;
+          expect(code).toBe(i < 2 ? ESP_ERR_TIMEOUT : ESP_FAIL);
+          errors.push(message);
         }
       }
       await req.respSend('gave up');
     });
+    await expect.poll(() => server.getStats().sessions.now.handling).toBe(1);
     for (let i = 0; i < 4; i++) {
       await new Promise(setImmediate);
       clock.advance(6_000);
@@ -140,18 +143,23 @@ describe('minBodyRate', () => {
 });
 
 describe('maxSessPerIp', () => {
-  test('a connection beyond gets 503, one of another address and one after an end do not', async () => {
-    const server = await serve({ 'GET /': ok }, { maxSessPerIp: 2, host: undefined });
-    const first = await connectTo(server);
-    const second = await connectTo(server);
-    for (const client of [first, second]) expect((await client.send(request('GET /')).readResponse()).status).toBe(200);
-    const { status, headers } = await exchange(server, request('GET /'));
-    expect([status, headers.connection]).toEqual([503, 'close']);
-    expect(headers.date).toMatch(/ GMT$/);
-    first.destroy();
-    await expect.poll(() => server.getClientList().length).toBe(1);
-    expect((await exchange(server, request('GET /'))).status).toBe(200);
-  });
+  // over TLS it ends before its handshake
+  test.skipIf(OVER_TLS)(
+    'a connection beyond gets 503, one of another address and one after an end do not',
+    async () => {
+      const server = await serve({ 'GET /': ok }, { maxSessPerIp: 2, host: undefined });
+      const first = await connectTo(server);
+      const second = await connectTo(server);
+      for (const client of [first, second])
+        expect((await client.send(request('GET /')).readResponse()).status).toBe(200);
+      const { status, headers } = await exchange(server, request('GET /'));
+      expect([status, headers.connection]).toEqual([503, 'close']);
+      expect(headers.date).toMatch(/ GMT$/);
+      first.destroy();
+      await expect.poll(() => server.getClientList().length).toBe(1);
+      expect((await exchange(server, request('GET /'))).status).toBe(200);
+    },
+  );
 
   test('0 sets no limit', async () => {
     const server = await serve({ 'GET /': ok }, { maxSessPerIp: 0 });
