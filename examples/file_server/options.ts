@@ -5,7 +5,8 @@ import { parseArgs } from 'node:util';
 import { MAX_FILE_SIZE } from './file_server.js';
 
 export const COMMAND = 'npm run files';
-const ROOT = './file_server_data';
+/** The folder, unless told otherwise. */
+export const ROOT = './file_server_data';
 
 export const USAGE = `Usage: ${COMMAND} -- [--port <port>] [--root <folder>] [--max-size <bytes>]
 

@@ -3,17 +3,17 @@
  */
 import { espLog, httpdStart } from '../../src/index.js';
 import { runProgram } from '../program.js';
-import { POST_CONFIG, registerPostHandlers, TAG } from './post_server.js';
+import { config, register } from './app.js';
+import { TAG } from './post_server.js';
 
 const log = espLog(TAG);
 
 await runProgram({
   command: 'npm run post-server',
   log,
-  start: async config => {
-    log.info(`Starting server on port: '${config.serverPort}'`);
-    const server = await httpdStart({ ...POST_CONFIG, ...config });
-    registerPostHandlers(server);
+  start: async given => {
+    const server = await httpdStart({ ...config, ...given });
+    register(server);
     log.info(`Send something: curl --data 'hello' http://localhost:${server.port}/test; Ctrl-C stops the server`);
     return server;
   },
