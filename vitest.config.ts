@@ -1,19 +1,34 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { EPOLL_HERE } from './test/support/epoll.js';
 
 /** Tests in which a server listens: they run once on each select loop. */
 const ON_EACH_PORT = ['test/http/**/*.test.ts', 'test/ws/**/*.test.ts', 'examples/**/*.test.ts'];
 
-/** What brings clients, sockets or a select loop of its own, or is about them. */
-const PLAIN_ONLY = [
-  'test/*/foreign.test.ts',
-  'test/http/form_foreign.test.ts',
-  'test/*/injected_faults*.test.ts',
-  'test/http/select_loop.test.ts',
-  'test/http/abuse.test.ts',
+/** What takes long, and is about bytes that have come, by whatever loop. */
+const ON_ONE_PORT = [
+  'test/http/static_*.test.ts',
+  'test/ws/attacks_bomb.test.ts',
+  'test/ws/conformance/deflate*.test.ts',
+  'test/ws/conformance/limits.test.ts',
+  'test/ws/conformance/utf8.test.ts',
+  'test/ws/message_limits.test.ts',
 ];
 
-/** The same over TLS. */
+/** The same over TLS: what a connection does, and what is sent and received over it. */
 const OVER_TLS = ['test/http/**/*.test.ts', 'test/ws/**/*.test.ts'];
+
+/** What brings clients, sockets or a select loop of its own, or is the same over TLS. */
+const NOT_OVER_TLS = [
+  ...ON_ONE_PORT,
+  'test/*/foreign.test.ts',
+  'test/*/injected_faults*.test.ts',
+  'test/*/conformance/**',
+  'test/http/{abuse,form_foreign,select_loop}.test.ts',
+  'test/http/{arguments,async_context,basic_auth,before,body_limits,cors,error_rules,errors,form}.test.ts',
+  'test/http/{req,sess_ctx,slow_clients,uri_params}.test.ts',
+  'test/ws/{attacks*,contexts,fragment_len,handshake*,limits_*,message_m*,message_packets}.test.ts',
+  'test/ws/{message_stalled,lru,recv_buffers,recv_frames,send_by_fd,utf8,violations}.test.ts',
+];
 
 const common = {
   testTimeout: 20_000,
@@ -23,6 +38,7 @@ const common = {
   // a process for each file would take longer than most files; test/support/fresh_modules.ts keeps the files apart
   isolate: false,
   setupFiles: ['test/support/fresh_modules.ts'],
+  expect: { poll: { interval: 1, timeout: 8_000 } },
 };
 
 /** Quiet: tests that look at the log bring their own logger. */
@@ -44,13 +60,21 @@ export default defineConfig({
         },
       },
       { test: { ...common, name: 'epoll', include: ON_EACH_PORT, env: { HTTPD_LOG, SELECT_LOOP: 'epoll' } } },
-      { test: { ...common, name: 'net', include: ON_EACH_PORT, env: { HTTPD_LOG, SELECT_LOOP: 'net' } } },
+      {
+        test: {
+          ...common,
+          name: 'net',
+          include: ON_EACH_PORT,
+          exclude: [...configDefaults.exclude, ...(EPOLL_HERE ? ON_ONE_PORT : [])],
+          env: { HTTPD_LOG, SELECT_LOOP: 'net' },
+        },
+      },
       {
         test: {
           ...common,
           name: 'tls',
           include: OVER_TLS,
-          exclude: [...configDefaults.exclude, ...PLAIN_ONLY],
+          exclude: [...configDefaults.exclude, ...NOT_OVER_TLS],
           env: { HTTPD_LOG, SELECT_LOOP: 'net', OVER_TLS: '1' },
         },
       },

@@ -7,6 +7,8 @@ export interface Program {
   /** How it is started, such as 'npm start'. */
   readonly command: string;
   readonly log: TagLog;
+  /** Where it listens if nobody says it. Default 8080. */
+  readonly defaultPort?: number;
   /** Starts the server with this port, address and select loop. */
   start(config: Pick<HttpdConfig, 'serverPort' | 'host' | 'port'>): Promise<HttpdServer>;
 }
@@ -16,21 +18,21 @@ const SAME_PRESS_MS = 150;
 
 class UsageError extends Error {}
 
-function usage(command: string): string {
+function usage(command: string, defaultPort: number): string {
   return `Usage: ${command} -- [port]
 
   port   TCP port to listen on, 0 to 65535; 0 lets the system choose one.
-         Default: the environment variable PORT, or else 8080.
+         Default: the environment variable PORT, or else ${defaultPort}.
 
 HOST=127.0.0.1 listens on that address only; by default the server listens on all.
 SELECT_LOOP=net (or epoll) says which select loop to use; by default the better one that works here.
 HTTPD_LOG=debug shows each step, HTTPD_LOG_FORMAT=json prints JSON lines.`;
 }
 
-function readPort(args: readonly string[]): number {
+function readPort(args: readonly string[], defaultPort: number): number {
   const [given = process.env.PORT ?? '', ...more] = args;
   if (more.length > 0) throw new UsageError(`One argument is the port; '${more.join(' ')}' is too much.`);
-  if (given === '') return 8080;
+  if (given === '') return defaultPort;
   const port = /^\d{1,5}$/.test(given) ? Number(given) : Number.NaN;
   if (port >= 0 && port <= 65_535) return port;
   const source = args.length > 0 ? 'The port' : 'The port in the environment variable PORT';
@@ -78,24 +80,24 @@ function stopOnSignal(server: HttpdServer, log: TagLog): void {
 }
 
 /** Runs an example with the arguments and the environment of this process. */
-export async function runProgram({ command, log, start }: Program): Promise<void> {
+export async function runProgram({ command, log, defaultPort = 8080, start }: Program): Promise<void> {
   // whoever read the log has gone, as in `npm start | head`
   process.stdout.on('error', () => process.exit(1));
   const args = process.argv.slice(2);
   if (args.includes('--help') || args.includes('-h')) {
-    console.log(usage(command));
+    console.log(usage(command, defaultPort));
     return;
   }
   let serverPort = 0;
   try {
-    serverPort = readPort(args);
+    serverPort = readPort(args, defaultPort);
     const { HOST, SELECT_LOOP } = process.env;
     // the environment may ask for a select loop, as the tests do
     const port = (SELECT_LOOP as HttpdConfig['port'] | undefined) || 'auto';
     stopOnSignal(await start({ serverPort, host: HOST || undefined, port }), log);
   } catch (error) {
     const misused = error instanceof UsageError;
-    console.error(misused ? `${error.message}\n\n${usage(command)}` : explain(error, serverPort, command));
+    console.error(misused ? `${error.message}\n\n${usage(command, defaultPort)}` : explain(error, serverPort, command));
     process.exitCode = misused ? 2 : 1;
   }
 }

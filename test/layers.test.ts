@@ -127,8 +127,10 @@ describe('the import lines of src', () => {
   });
 
   test('only who starts a server, and who listens for it, imports a port', () => {
-    const found = RUNTIME.filter(({ from, to }) => to.startsWith('port/') && !from.startsWith('port/')).map(shown);
-    expect(found.sort()).toEqual([
+    const found = RUNTIME.filter(({ from, to }) => to.startsWith('port/') && !from.startsWith('port/'));
+    // a device stands between a port and a server, and keeps the contract of both
+    const others = found.filter(({ from, to }) => !(from.startsWith('device/') && to === 'port/port.ts'));
+    expect(others.map(shown).sort()).toEqual([
       'httpd/listeners.ts -> port/net.ts',
       'httpd/listeners.ts -> port/tls.ts',
       'httpd/start.ts -> port/choose.ts',
@@ -199,6 +201,21 @@ describe('the import lines of src', () => {
   test('web stands on top: only index.ts imports it', () => {
     const wrong = IMPORTS.filter(({ from, to }) => to.startsWith('web/') && !from.startsWith('web/'));
     expect(wrong.filter(({ from }) => from !== 'index.ts').map(shown)).toEqual([]);
+  });
+
+  test('a device stands on the server; who controls it, and the commands, stand on the device', () => {
+    const ROOMS = ['device', 'device_control', 'cli'];
+    const roomOf = (file: string) => ROOMS.indexOf(file.split('/')[0] as string);
+    const wrong = IMPORTS.filter(({ from, to }) => ours(to) && roomOf(to) > Math.max(roomOf(from), -1));
+    expect(wrong.map(shown)).toEqual([]);
+  });
+
+  test('the arithmetic of a device knows no timer, and no clock but the one that it is given', () => {
+    for (const file of ['random', 'agenda', 'air', 'flow', 'task', 'heap', 'profile', 'chips', 'scenario']) {
+      const code = (TEXT.get(`device/${file}.ts`) ?? '').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+      expect(code, file).not.toBe('');
+      expect(code, file).not.toMatch(/\b(setTimeout|setInterval|Date|performance|Math\.random|process|console)\b/);
+    }
   });
 
   test('modules that are not of Node are imported in one place each', () => {

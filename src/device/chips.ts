@@ -11,8 +11,8 @@ type ChipFigures = Omit<DeviceProfile, 'chip'>;
 
 /** lwIP's and ESP-IDF's defaults, alike on all chips. */
 const LINK = {
-  latencyMs: 3,
-  jitterMs: 4,
+  latencyMs: 1,
+  jitterMs: 2,
   segmentSize: 1_436,
   transmitWindow: 5_760,
   receiveWindow: 5_760,

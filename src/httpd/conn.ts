@@ -49,8 +49,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private state: HttpState = 'idle';
   private head = NO_HEAD;
   private mustClose = false;
-  /** Is an error being answered? If that fails too, the default page is sent. */
-  private inError = false;
+  /** Is an error being answered? If its handler fails, the default page is sent; if that can't be, nothing is. */
+  private inError: 'no' | 'handler' | 'page' = 'no';
   /** Has the request gone asynchronous? */
   private async = false;
   private nextStep: NextStep | undefined;
@@ -265,8 +265,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   /** Answers a request with an error, through its handler. */
   answerError(req: HttpdReq, code: HttpdErrCode): void {
-    const dressed = !this.inError && this.core.errHandlers[code] !== undefined;
-    this.inError = true;
+    const dressed = this.inError === 'no' && this.core.errHandlers[code] !== undefined;
+    this.inError = dressed ? 'handler' : 'page';
     this.invoke(req, () => {
       if (dressed) return this.handleErr(req, code);
       // the default page closes the connection, and that is no failure to speak of
@@ -372,7 +372,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.step('dispatch');
     this.began = this.core.stats.begin();
     this.head = head;
-    this.mustClose = this.inError = this.async = false;
+    this.mustClose = this.async = false;
+    this.inError = 'no';
     const awaitsContinue = head.hasBody && !head.http10 && listHas(findHeader(head.headers, 'expect'), '100-continue');
     this.body.begin(head.contentLen, awaitsContinue);
     this.resp.reset(head.method === HTTP_HEAD, head.http10);
@@ -417,12 +418,13 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     if (!this.sess.open) return this.abandon();
     returnCtx(this.sess, current, this.core.onFreeFailure);
     this.nextStep = undefined;
+    if (!resp.begun && this.inError === 'page') return this.close('its error page could not be sent');
     if (!resp.begun) {
       if (failure === undefined && nextStep !== undefined) return nextStep.go();
       if (failure === undefined)
         this.core.story.failure(req, 'it has not answered: call respSend, or asyncHandlerBegin', 'error');
       const refused = nextStep !== undefined && thrown === undefined;
-      const fault = this.inError ? undefined : (statusOf(thrown) ?? this.body.fault);
+      const fault = this.inError === 'no' ? (statusOf(thrown) ?? this.body.fault) : undefined;
       const code = refused ? nextStep.refusal : (fault ?? HTTPD_500_INTERNAL_SERVER_ERROR);
       this.mustClose = true;
       resp.discard();

@@ -21,7 +21,7 @@ export class NetSocket implements PortSocket {
   /** @param tcp what RST is sent on; undefined if there is none, as on a Unix socket */
   constructor(
     protected readonly sock: net.Socket,
-    private readonly tcp: net.Socket | undefined,
+    protected readonly tcp: net.Socket | undefined,
     private readonly receiveBuffer: () => Buffer,
     private readonly onError: (error: Error) => void,
   ) {

@@ -41,6 +41,11 @@ export interface TlsListener extends Listener {
 const SEND_MAX = 64 * 1024;
 
 class TlsSocket extends NetSocket {
+  /** Has node:tls yet to say that it is done with what it was given? It takes one thing at a time. */
+  private writing = false;
+  /** Does `handler` wait for `onWritable`? */
+  private owed = false;
+
   constructor(
     private readonly secured: tls.TLSSocket,
     tcp: net.Socket | undefined,
@@ -67,15 +72,53 @@ class TlsSocket extends NetSocket {
   }
 
   override send(buf: Buffer, from: number, to: number): number {
-    if (this.blocked || this.handler === undefined || to <= from) return 0;
+    if (this.handler === undefined || to <= from) return 0;
+    if (this.writing) {
+      this.owed = true;
+      return 0;
+    }
+    const { secured } = this;
     const end = Math.min(to, from + SEND_MAX);
+    const idle = queueOf(secured) === 0;
+    this.writing = true;
     // node:tls encrypts it at once, or copies it
-    this.blocked = true;
-    this.sock.write(buf.subarray(from, end), this.onWritten);
+    secured.write(buf.subarray(from, end), this.onWritten);
+    // it tells a turn later that the kernel has taken it, which need not be a peer's doing
+    const taken = idle && queueOf(secured) > 0 && queueOf(rawOf(secured)) === 0;
+    this.blocked = !taken;
+    this.owed = end < to || !taken;
     return end - from;
   }
 
-  private readonly onWritten = (error?: Error | null): void => this.unblock(error);
+  override close(): void {
+    const { secured } = this;
+    if (!this.writing || this.blocked || !secured.writableEnded) return super.close();
+    // FIN is to go out behind what node:tls is about to be done with
+    this.handler = undefined;
+    setImmediate(() => secured.destroy());
+  }
+
+  override reset(): void {
+    this.handler = undefined;
+    this.blocked = false;
+    this.tcp?.resetAndDestroy();
+    // node:tls frees at once what is on a socket that is gone, and OpenSSL may be calling: `accept` is within a handshake
+    setImmediate(() => this.secured.destroy());
+  }
+
+  private readonly onWritten = (error?: Error | null): void => {
+    this.writing = false;
+    if (this.owed) this.unblock(error);
+  };
+}
+
+/**
+ * So many bytes wait below this socket: those that node:tls has encrypted and does not know to be sent, or those that
+ * the kernel has not taken. Node.js does not document where they are counted.
+ */
+function queueOf(socket: net.Socket | undefined): number {
+  const { _handle } = (socket ?? {}) as { _handle?: { writeQueueSize?: number } | null };
+  return _handle?.writeQueueSize ?? Number.NaN;
 }
 
 /** A client that has sent no name has one of `false`. */
@@ -219,8 +262,8 @@ async function listen(
   });
   secure.on('tlsClientError', (error, socket) => {
     const raw = rawOf(socket);
-    if (raw !== undefined) handshakes.fail(raw, reasonOf(error, socket));
     socket.destroy();
+    if (raw !== undefined) handshakes.fail(raw, reasonOf(error, socket));
   });
   const server = net.createServer(
     {

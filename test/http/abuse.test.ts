@@ -12,7 +12,7 @@ import { abuse, Chance, WAYS } from './abuse_support.js';
 import { post, request, stillServes } from './support.js';
 
 /** The raw sockets of epoll have more to show than node:net, which others test too. */
-const SECONDS = SELECT_LOOP === 'epoll' ? 30 : 5;
+const SECONDS = SELECT_LOOP === 'epoll' ? 20 : 3;
 const PATIENCE = { timeout: 15_000, interval: 20 };
 
 async function echoBody(req: HttpdReq): Promise<void> {

@@ -1,7 +1,7 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import { connectTo } from '../support/server.js';
-import { deferred, errorOf, exchange, isOpen, ok, request, serve, stillServes, turns } from './support.js';
+import { deferred, errorOf, exchange, isOpen, ok, request, serve, stillServes, turns, until } from './support.js';
 
 describe('asyncHandlerBegin and asyncHandlerComplete', () => {
   test('the handler returns at once, the copy answers later with all that the original had', async () => {
@@ -205,7 +205,7 @@ describe('asyncHandlerBegin and asyncHandlerComplete', () => {
     });
     const clients = await Promise.all(Array.from({ length: 100 }, () => connectTo(server)));
     for (const [i, client] of clients.entries()) client.send(request(`GET /?${i}`));
-    await vi.waitFor(() => expect(copies).toHaveLength(100));
+    await until(() => expect(copies).toHaveLength(100));
     for (const copy of copies.reverse()) {
       await copy.respSend(copy.getUrlQueryStr() ?? '');
       copy.asyncHandlerComplete();

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   HTTP_SERVER_EVENT_DISCONNECTED,
   HTTP_SERVER_EVENT_ERROR,
@@ -13,7 +13,7 @@ import {
 } from '../../src/httpd/events.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { connectTo } from '../support/server.js';
-import { isOpen, ok, post, request, serve } from './support.js';
+import { isOpen, ok, post, request, serve, until } from './support.js';
 
 const NAMES: readonly (keyof HttpdEvents)[] = [
   'error',
@@ -49,7 +49,7 @@ test('a whole connection: each event in its order with its payload', async () =>
   await client.send(request('GET /chunks')).readResponse();
   await client.send(request('GET /nowhere')).readResponse();
   client.end();
-  await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+  await until(() => expect(server.getClientList()).toEqual([]));
   await server.stop();
   const errorPage = events.find(([name], i) => name === 'sentData' && events[i - 1]?.[0] === 'headersSent' && i > 10);
   expect(events).toEqual([
@@ -85,11 +85,11 @@ test('getServerState is the last event', async () => {
   });
   expect(server.getServerState()).toBe(HTTP_SERVER_EVENT_START);
   const client = await connectTo(server);
-  await vi.waitFor(() => expect(server.getServerState()).toBe(HTTP_SERVER_EVENT_ON_CONNECTED));
+  await until(() => expect(server.getServerState()).toBe(HTTP_SERVER_EVENT_ON_CONNECTED));
   await client.send(post('/', 'x')).readResponse();
   expect(states).toEqual([HTTP_SERVER_EVENT_ON_HEADER, HTTP_SERVER_EVENT_ON_DATA, HTTP_SERVER_EVENT_SENT_DATA]);
   client.end();
-  await vi.waitFor(() => expect(server.getServerState()).toBe(HTTP_SERVER_EVENT_DISCONNECTED));
+  await until(() => expect(server.getServerState()).toBe(HTTP_SERVER_EVENT_DISCONNECTED));
 });
 
 test("the numbers are ESP-IDF's", () => {
@@ -123,7 +123,7 @@ describe('listeners', () => {
       expect(await isOpen(client, '/')).toBe(true);
       expect((await client.send(request('GET /nowhere')).readResponse()).status).toBe(404);
       client.end();
-      await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+      await until(() => expect(server.getClientList()).toEqual([]));
       await server.stop();
       expect(reached).toBeGreaterThan(0);
     },

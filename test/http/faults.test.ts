@@ -1,8 +1,9 @@
 /** Faults of the original that concern HTTP, by the names that they have there: none of them is ours. */
 import { createSocket } from 'node:dgram';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { httpdEsp32Config } from '../../src/config.js';
 import { ManualClock } from '../support/clock.js';
+import { OVER_TLS, type RawClient } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import {
   chunked,
@@ -16,6 +17,7 @@ import {
   serve,
   stillServes,
   turns,
+  until,
 } from './support.js';
 
 test('fault 1 (lost wake-up): pipelined GETs in one segment, which fit in 128 bytes, are all answered', async () => {
@@ -170,7 +172,7 @@ describe('fault 4 (smuggling)', () => {
 describe('fault 5 (stale closes)', () => {
   test('closes queued for sessions that have ended kill no new connection', async () => {
     const server = await serve({ 'GET /': ok });
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < (OVER_TLS ? 2 : 10); round++) {
       const old = await Promise.all(Array.from({ length: 20 }, () => connectTo(server)));
       for (const client of old) expect(await isOpen(client, '/')).toBe(true);
       const fds = server.getClientList();
@@ -180,7 +182,7 @@ describe('fault 5 (stale closes)', () => {
       for (const fd of fds) server.queueWork(() => server.sessTriggerClose(fd));
       for (const client of fresh) expect(await isOpen(client, '/')).toBe(true);
       for (const client of fresh) client.reset();
-      await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+      await until(() => expect(server.getClientList()).toEqual([]));
     }
   });
 
@@ -190,7 +192,9 @@ describe('fault 5 (stale closes)', () => {
       { 'GET /': ok },
       { ...httpdEsp32Config(), serverPort: 0, host: '127.0.0.1', closeFn: (_hd, fd) => closed.push(fd) },
     );
-    const clients = await Promise.all(Array.from({ length: 7 }, () => connectTo(server)));
+    const clients: RawClient[] = [];
+    // one after the other: of seven at once a backlog of 5 drops some, and TCP tries again a second later
+    for (let i = 0; i < 7; i++) clients.push(await connectTo(server));
     for (const client of clients) expect(await isOpen(client, '/')).toBe(true);
     const fds = server.getClientList();
     expect(fds).toHaveLength(7);
@@ -199,7 +203,7 @@ describe('fault 5 (stale closes)', () => {
       expect(await client.closed()).toBe('fin');
       client.end();
     }
-    await vi.waitFor(() => expect([...closed].sort((a, b) => a - b)).toEqual(fds));
+    await until(() => expect([...closed].sort((a, b) => a - b)).toEqual(fds));
     await stillServes(server, '/');
   });
 });

@@ -1,10 +1,10 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { HttpdReq } from '../../src/httpd/req.js';
 import type { UriHandler } from '../../src/httpd/route.js';
 import { ManualClock } from '../support/clock.js';
 import type { RawResponse } from '../support/raw_client.js';
 import { collectLog, connectTo } from '../support/server.js';
-import { deferred, errorOf, exchange, isOpen, ok, request, serve, stillServes, turns } from './support.js';
+import { deferred, errorOf, exchange, isOpen, ok, request, serve, stillServes, turns, until } from './support.js';
 
 const FAILURES: Record<string, (req: HttpdReq) => ReturnType<UriHandler>> = {
   throws: () => {
@@ -161,7 +161,7 @@ describe('a handler that does not answer', () => {
     );
     const client = await connectTo(server);
     client.send(request('GET /'));
-    await vi.waitFor(() => expect(kept).toHaveLength(1));
+    await until(() => expect(kept).toHaveLength(1));
     clock.advance(9_000);
     await stillServes(server, '/ok');
     expect(client.received).toHaveLength(0);
@@ -301,7 +301,7 @@ describe('a handler that answers too late', () => {
     expect(['ESP_ERR_HTTPD_RESP_SEND', 'none']).toContain(await name.promise);
     if (_name === 'reset') expect(await name.promise).toBe('ESP_ERR_HTTPD_RESP_SEND');
     await stillServes(server, '/ok');
-    await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+    await until(() => expect(server.getClientList()).toEqual([]));
   });
 });
 
@@ -339,7 +339,7 @@ describe('a client that resets', () => {
         'POST /drop': ok,
         'GET /hang': track(async req => {
           started += 1;
-          await vi.waitFor(() => expect(closed).toHaveLength(1));
+          await until(() => expect(closed).toHaveLength(1));
           await req.respSend('late');
         }),
         'GET /stream': track(async req => {
@@ -361,11 +361,11 @@ describe('a client that resets', () => {
     client.send(bytes);
     if (/drop|between/.test(step)) await client.readResponse();
     else if (/response/.test(step)) await client.readUntil(200);
-    else if (/handler|the body/.test(step)) await vi.waitFor(() => expect(started).toBe(1));
-    else await vi.waitFor(() => expect(server.getClientList()).toHaveLength(1));
+    else if (/handler|the body/.test(step)) await until(() => expect(started).toBe(1));
+    else await until(() => expect(server.getClientList()).toHaveLength(1));
     client.reset();
-    await vi.waitFor(() => expect(closed).toHaveLength(1));
-    await vi.waitFor(() => expect(ended).toBe(started));
+    await until(() => expect(closed).toHaveLength(1));
+    await until(() => expect(ended).toBe(started));
     expect(server.getClientList()).toEqual([]);
     await stillServes(server, '/ok');
   });

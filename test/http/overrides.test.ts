@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { UriHandler } from '../../src/httpd/route.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { HTTPD_SOCK_ERR_FAIL, HTTPD_SOCK_ERR_TIMEOUT } from '../../src/sess/overrides.js';
+import { OVER_TLS } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { deferred, exchange, isOpen, ok, pattern, post, request, serve, stillServes, turns } from './support.js';
 
@@ -73,7 +74,8 @@ describe('a cipher both ways', () => {
     expect(xor(await client.readAll()).toString()).toMatch(/x{500}$/);
   });
 
-  test('a large response to a slow reader through it arrives whole', async () => {
+  // its cipher begins anew with all that is left, and node:tls takes 64 KiB a turn
+  test.skipIf(OVER_TLS)('a large response to a slow reader through it arrives whole', async () => {
     const body = pattern(8 * 1024 * 1024);
     const server = await ciphered({ 'GET /': req => req.respSend(body) });
     const client = await connectTo(server);

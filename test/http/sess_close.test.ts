@@ -1,6 +1,6 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { connectTo } from '../support/server.js';
-import { deferred, errorOf, isOpen, ok, request, serve, stillServes } from './support.js';
+import { deferred, errorOf, isOpen, ok, request, serve, stillServes, until } from './support.js';
 
 describe('openFn and closeFn', () => {
   test('each is called once per session, with its fd', async () => {
@@ -24,9 +24,9 @@ describe('openFn and closeFn', () => {
     const [fdA, fdB] = server.getClientList();
     a.end();
     await a.closed();
-    await vi.waitFor(() => expect(server.getClientList()).toEqual([fdB]));
+    await until(() => expect(server.getClientList()).toEqual([fdB]));
     b.reset();
-    await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+    await until(() => expect(server.getClientList()).toEqual([]));
     expect(calls).toEqual([`open ${fdA} true`, `open ${fdB} true`, `close ${fdA} true`, `close ${fdB} true`]);
   });
 
@@ -95,7 +95,7 @@ describe('openFn and closeFn', () => {
       expect(await isOpen(client, '/')).toBe(true);
       client.end();
       await client.closed();
-      await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+      await until(() => expect(server.getClientList()).toEqual([]));
     }
   });
 
@@ -112,7 +112,7 @@ describe('openFn and closeFn', () => {
     const client = await connectTo(server);
     expect(await isOpen(client, '/')).toBe(true);
     client.reset();
-    await vi.waitFor(() => expect(freed).toEqual(['ctx']));
+    await until(() => expect(freed).toEqual(['ctx']));
     expect(outcomes).toEqual([[]]);
   });
 });
@@ -207,11 +207,11 @@ describe('fds are never used again', () => {
       for (const call of calls) outcomes.push(await errorOf(call));
     };
     old.reset();
-    await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+    await until(() => expect(server.getClientList()).toEqual([]));
     const fresh = await connectTo(server);
     expect(await isOpen(fresh, '/')).toBe(true);
     server.queueWork(work);
-    await vi.waitFor(() => expect(outcomes).toHaveLength(4));
+    await until(() => expect(outcomes).toHaveLength(4));
     expect(outcomes).toEqual(Array(4).fill('ESP_ERR_NOT_FOUND'));
     expect(server.getClientList()).not.toContain(fd);
     expect(await isOpen(fresh, '/')).toBe(true);
@@ -228,7 +228,7 @@ describe('fds are never used again', () => {
       fds.push(...server.getClientList());
       client.end();
       await client.closed();
-      await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+      await until(() => expect(server.getClientList()).toEqual([]));
     }
     expect(new Set(fds).size).toBe(20);
     expect([...fds].sort((a, b) => a - b)).toEqual(fds);
@@ -257,7 +257,7 @@ test('a client that leaves after its answer frees its slot, though the handler h
     client.end();
     expect(await client.closed()).toBe('fin');
   }
-  await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+  await until(() => expect(server.getClientList()).toEqual([]));
   expect(closed).toHaveLength(2);
   gate.resolve();
   await stillServes(server, '/ok');

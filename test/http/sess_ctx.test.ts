@@ -1,9 +1,9 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { UriHandler } from '../../src/httpd/route.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import type { RawClient } from '../support/raw_client.js';
 import { collectLog, connectTo } from '../support/server.js';
-import { deferred, errorOf, ok, request, serve, stillServes } from './support.js';
+import { deferred, errorOf, ok, request, serve, stillServes, until } from './support.js';
 
 /** One connection to a server with these handlers, and what its free functions were called with. */
 async function setup(handlers: readonly UriHandler[]) {
@@ -17,7 +17,7 @@ async function setup(handlers: readonly UriHandler[]) {
 async function ended(server: HttpdServer, client: RawClient): Promise<void> {
   client.end();
   await client.closed();
-  await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+  await until(() => expect(server.getClientList()).toEqual([]));
 }
 
 describe('sessCtx and freeCtx', () => {
@@ -77,7 +77,7 @@ describe('sessCtx and freeCtx', () => {
     ]);
     await get(0);
     await get(1);
-    await vi.waitFor(() => expect(calls).toEqual(['handler ends', 'old free of old']));
+    await until(() => expect(calls).toEqual(['handler ends', 'old free of old']));
     await ended(server, client);
     expect(calls).toEqual(['handler ends', 'old free of old', 'new free of new']);
   });
@@ -167,10 +167,10 @@ describe('sessCtx and freeCtx', () => {
     client.send(request('GET /'));
     await started.promise;
     client.reset();
-    await vi.waitFor(() => expect(calls).toEqual(['disconnected']));
+    await until(() => expect(calls).toEqual(['disconnected']));
     await stillServes(server, '/ok');
     gate.resolve();
-    await vi.waitFor(() => expect(calls.filter(call => call !== 'disconnected')).toEqual(['in use: mine', 'mine']));
+    await until(() => expect(calls.filter(call => call !== 'disconnected')).toEqual(['in use: mine', 'mine']));
   });
 
   test('one from an earlier request is not freed under a handler that still uses it', async () => {
@@ -194,10 +194,10 @@ describe('sessCtx and freeCtx', () => {
     client.send(request('GET /1'));
     await started.promise;
     client.reset();
-    await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+    await until(() => expect(server.getClientList()).toEqual([]));
     expect(calls).toEqual([]);
     gate.resolve();
-    await vi.waitFor(() => expect(calls).toEqual(['handler ends', 'earlier', 'transport']));
+    await until(() => expect(calls).toEqual(['handler ends', 'earlier', 'transport']));
   });
 
   test('a free function that throws harms nobody', async () => {
@@ -368,8 +368,8 @@ test('a uriMatchFn that throws: 500, and the context of the session is freed onc
   expect(response.text).not.toContain('purpose');
   expect(await client.closed()).toBe('fin');
   client.end();
-  await vi.waitFor(() => expect(freed).toEqual(['ctx']));
-  await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+  await until(() => expect(freed).toEqual(['ctx']));
+  await until(() => expect(server.getClientList()).toEqual([]));
   expect(lines.join('\n')).toContain('on purpose');
   expect(freed).toEqual(['ctx']);
   await stillServes(server, '/');

@@ -1,9 +1,9 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { ManualClock } from '../support/clock.js';
-import type { RawClient } from '../support/raw_client.js';
+import { OVER_TLS, type RawClient } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
-import { deferred, isOpen, ok, pattern, request, serve, stillServes, turns } from './support.js';
+import { deferred, isOpen, ok, pattern, request, serve, stillServes, turns, until } from './support.js';
 
 /** A client that has been served, and the fd of its session. */
 async function session(server: HttpdServer): Promise<{ client: RawClient; fd: number }> {
@@ -50,7 +50,7 @@ describe('maxOpenSockets', () => {
     const { client, fd } = await session(server);
     client.end();
     await client.closed();
-    await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+    await until(() => expect(server.getClientList()).toEqual([]));
     expect((await session(server)).fd).toBeGreaterThan(fd);
   });
 
@@ -77,7 +77,8 @@ describe('maxOpenSockets', () => {
     expect(calls).toEqual(['open', 'connected']);
   });
 
-  test('hundreds that come at once are refused or reset, and the session goes on', async () => {
+  // there may be as many handshakes as sessions: over TLS most make way before they can be told
+  test.skipIf(OVER_TLS)('hundreds that come at once are refused or reset, and the session goes on', async () => {
     const server = await serve({ 'GET /': ok }, { maxOpenSockets: 1 });
     const { client } = await session(server);
     // a reset may come before the client knows that it is connected
@@ -199,7 +200,7 @@ describe('lruPurgeEnable', () => {
   });
 
   test('never one with a queued send: a slow reader keeps its session', async () => {
-    const large = pattern(16 * 1024 * 1024);
+    const large = pattern(8 * 1024 * 1024);
     const started = deferred();
     const server = await serve(
       {
@@ -234,7 +235,7 @@ describe('idleTimeout', () => {
     }
     clock.advance(32_000);
     expect((await client.readAll()).toString()).toBe('');
-    await vi.waitFor(() => expect(server.getClientList()).toEqual([]));
+    await until(() => expect(server.getClientList()).toEqual([]));
   });
 
   test('0 is for ever, and a quiet server runs no timer', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import { metricsUriHandler } from '../../src/web/metrics.js';
 import { ManualClock } from '../support/clock.js';
+import { OVER_TLS } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { buildFrame, handshakeRequest, PING, TEXT } from '../support/ws_frames.js';
 import { exchange, ok, post, request, serve } from './support.js';
@@ -102,7 +103,8 @@ describe('getStats', () => {
     expect(server.getStats().wsFrames).toEqual({ received: 3, sent: 2 });
   });
 
-  test('counts refusals and purges by their reason', async () => {
+  // over TLS a refused connection ends before its handshake
+  test.skipIf(OVER_TLS)('counts refusals and purges by their reason', async () => {
     const byPeer = await serve({ 'GET /': ok }, { maxSessPerIp: 1 });
     const full = await serve({ 'GET /': ok }, { maxOpenSockets: 1 });
     const purging = await serve({ 'GET /': ok }, { maxOpenSockets: 1, lruPurgeEnable: true });
@@ -138,11 +140,11 @@ describe('getStats', () => {
       [request('POST /', 'Content-Length: 5'), 'body'],
       [request('GET /never'), 'handler'],
     ] as const) {
+      const before = server.getStats().bytes.received;
       const client = await connectTo(server);
       client.send(text);
-      await expect
-        .poll(() => server.getClientList().length > 0 && (text === '' || server.getStats().bytes.received > 0))
-        .toBe(true);
+      await expect.poll(() => server.getClientList().length).toBe(1);
+      await expect.poll(() => server.getStats().bytes.received - before).toBe(text.length);
       await expect
         .poll(() => {
           clock.advance(500);

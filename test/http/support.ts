@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import type { HttpdConfig } from '../../src/config.js';
 import { EspError } from '../../src/err.js';
 import * as methods from '../../src/httpd/methods.js';
@@ -102,6 +103,11 @@ export function deferred<T = void>(): Deferred<T> {
     resolve = yes;
   });
   return { promise, resolve };
+}
+
+/** Waits until `check` does not throw. */
+export function until(check: () => unknown): Promise<unknown> {
+  return vi.waitFor(check, { timeout: 8_000, interval: 2 });
 }
 
 /** Lets the event loop turn `n` times. */

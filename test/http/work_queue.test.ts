@@ -1,6 +1,6 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { collectLog, connectTo } from '../support/server.js';
-import { deferred, errorOf, exchange, ok, request, serve, stillServes, turns } from './support.js';
+import { deferred, errorOf, exchange, ok, request, serve, stillServes, turns, until } from './support.js';
 
 describe('queueWork', () => {
   test('works run in their order, with their arguments, after the caller has gone on', async () => {
@@ -21,7 +21,7 @@ describe('queueWork', () => {
       server.queueWork(() => ran.push('a1'));
     });
     server.queueWork(() => ran.push('b'));
-    await vi.waitFor(() => expect(ran).toEqual(['a', 'b', 'a1']));
+    await until(() => expect(ran).toEqual(['a', 'b', 'a1']));
   });
 
   test('a work that queues itself for ever starves no client', async () => {
@@ -54,7 +54,7 @@ describe('queueWork', () => {
     server.queueWork(() => ran.push(1));
     server.queueWork(bad);
     server.queueWork(() => ran.push(2));
-    await vi.waitFor(() => expect(lines.some(line => line.includes('a work failed'))).toBe(true));
+    await until(() => expect(lines.some(line => line.includes('a work failed'))).toBe(true));
     expect(ran).toEqual([1, 2]);
     await stillServes(server, '/');
   });
@@ -68,9 +68,9 @@ describe('queueWork', () => {
       ran.push('slow');
     });
     server.queueWork(() => ran.push('fast'));
-    await vi.waitFor(() => expect(ran).toEqual(['fast']));
+    await until(() => expect(ran).toEqual(['fast']));
     gate.resolve();
-    await vi.waitFor(() => expect(ran).toEqual(['fast', 'slow']));
+    await until(() => expect(ran).toEqual(['fast', 'slow']));
   });
 
   test('full: ESP_FAIL for the one too many, every accepted one runs', async () => {
@@ -87,9 +87,9 @@ describe('queueWork', () => {
       names.push(name);
     }
     expect(names).toEqual([...Array(5).fill('none'), ...Array(3).fill('ESP_FAIL')]);
-    await vi.waitFor(() => expect(ran).toEqual([0, 1, 2, 3, 4]));
+    await until(() => expect(ran).toEqual([0, 1, 2, 3, 4]));
     server.queueWork(() => ran.push(99));
-    await vi.waitFor(() => expect(ran).toHaveLength(6));
+    await until(() => expect(ran).toHaveLength(6));
   });
 
   test('a thousand works from clients that disconnect at the same time all run', async () => {
@@ -110,7 +110,7 @@ describe('queueWork', () => {
       await client.readResponse();
       client.reset();
     }
-    await vi.waitFor(() => expect(ran).toBe(1_000));
+    await until(() => expect(ran).toBe(1_000));
   });
 
   test('what was queued before stop still runs; after stop it is ESP_ERR_INVALID_STATE', async () => {
@@ -118,7 +118,7 @@ describe('queueWork', () => {
     const ran: number[] = [];
     for (let i = 0; i < 10; i++) server.queueWork(() => ran.push(i));
     await server.stop({ grace: 0 });
-    await vi.waitFor(() => expect(ran).toHaveLength(10));
+    await until(() => expect(ran).toHaveLength(10));
     expect(await errorOf(() => server.queueWork(() => {}))).toBe('ESP_ERR_INVALID_STATE');
   });
 

@@ -57,21 +57,27 @@ export function serverTls(): HttpdTlsConfig {
   return { servercert: cert, prvtkeyPem: key };
 }
 
+/** The same configuration, of a server with one encrypted listener. */
+function encrypted({ serverPort = 0, host, ...rest }: Partial<HttpdConfig>): Partial<HttpdConfig> {
+  return { ...rest, listeners: [{ port: serverPort, host, tls: serverTls() }] };
+}
+
 /** A server on a port that the system chooses, stopped after the test. It logs nothing unless `config.logger` is set. */
 export async function startTestServer(
   config: Partial<HttpdConfig> = {},
   parts: ServerParts = {},
 ): Promise<HttpdServer> {
-  const { serverPort = 0, host = '127.0.0.1', ...rest } = config;
+  const { listeners } = config;
+  const common = { logger: silent(), port: SELECT_LOOP };
+  const address = { serverPort: 0, host: '127.0.0.1' };
   // a test that brings its own port, or listeners, is about those
-  const encrypt = OVER_TLS && parts.port === undefined && config.listeners === undefined;
-  const where =
-    config.listeners !== undefined
-      ? {}
-      : encrypt
-        ? { listeners: [{ port: serverPort, host, tls: serverTls() }] }
-        : { serverPort, host };
-  const server = await startWith({ ...where, logger: silent(), port: SELECT_LOOP, ...rest }, parts);
+  const encrypt = OVER_TLS && parts.port === undefined && listeners === undefined;
+  const server = await startWith(
+    encrypt
+      ? { ...common, ...encrypted({ ...address, ...config }) }
+      : { ...common, ...(!listeners && address), ...config },
+    parts,
+  );
   started.push({ server, parts });
   return server;
 }

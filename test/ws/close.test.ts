@@ -1,9 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import WebSocket from 'ws';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { connectTo } from '../support/server.js';
 import { buildFrame, CLOSE, closeBody, handshakeRequest, PING, TEXT } from '../support/ws_frames.js';
-import { collector, deferred, errorOf, expectClosed, onFrame, pattern, quiet, startWs, until } from './ws_server.js';
+import {
+  collector,
+  deferred,
+  errorOf,
+  expectClosed,
+  foreignClient,
+  onFrame,
+  pattern,
+  quiet,
+  startWs,
+  until,
+} from './ws_server.js';
 
 describe('a Close of the client', () => {
   const VALID = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999];
@@ -128,7 +138,7 @@ describe('a Close of the client', () => {
 
   test('of the ws client is a clean one', async () => {
     const { server } = await startWs();
-    const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`);
+    const ws = foreignClient(server.port);
     await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
     const closed = new Promise<number>(resolve => ws.once('close', resolve));
     ws.close(4242, 'bye');

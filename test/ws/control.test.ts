@@ -1,10 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import WebSocket from 'ws';
 import { ESP_FAIL } from '../../src/err.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { BINARY, CLOSE, CONTINUE, closeBody, PING, PONG, TEXT } from '../support/ws_frames.js';
-import { collector, deferred, expectClosed, onFrame, pattern, recvAll, startWs, until } from './ws_server.js';
+import {
+  collector,
+  deferred,
+  expectClosed,
+  foreignClient,
+  onFrame,
+  pattern,
+  recvAll,
+  startWs,
+  until,
+} from './ws_server.js';
 
 describe('a ping', () => {
   test.each([0, 1, 124, 125])('of %i bytes is answered by a pong with the same payload', async size => {
@@ -70,7 +79,7 @@ describe('a ping', () => {
 
   test('of the ws client gets its pong', async () => {
     const { server } = await startWs();
-    const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`);
+    const ws = foreignClient(server.port);
     await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
     const pong = new Promise<Buffer>(resolve => ws.once('pong', resolve));
     ws.ping('there?');

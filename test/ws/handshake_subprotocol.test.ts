@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import WebSocket from 'ws';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import { connectTo, startTestServer } from '../support/server.js';
 import { handshakeRequest } from '../support/ws_frames.js';
-import { echo, errorOf, startWs } from './ws_server.js';
+import { echo, errorOf, foreignClient, startWs } from './ws_server.js';
 
 async function offer(supported: string | string[] | undefined, lines: string[]) {
   const { server } = await startWs(supported === undefined ? {} : { supportedSubprotocol: supported });
@@ -73,7 +72,7 @@ describe('the subprotocol', () => {
 
   test('is what the ws client learns', async () => {
     const { server } = await startWs({ supportedSubprotocol: ['chat', 'superchat'] });
-    const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`, ['superchat', 'chat']);
+    const ws = foreignClient(server.port, ['superchat', 'chat']);
     await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
     expect(ws.protocol).toBe('chat');
     ws.terminate();

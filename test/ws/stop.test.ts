@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import WebSocket from 'ws';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { connectTo, turn } from '../support/server.js';
 import { BINARY, CLOSE, closeBody, handshakeRequest, TEXT } from '../support/ws_frames.js';
-import { deferred, errorOf, onFrame, recvAll, startWs, until } from './ws_server.js';
+import { deferred, errorOf, foreignClient, onFrame, recvAll, startWs, until } from './ws_server.js';
 
 /** Is the promise settled, once the loop has turned? */
 async function isDone(promise: Promise<void>): Promise<boolean> {
@@ -41,7 +40,7 @@ describe('stop()', () => {
     const { server } = await startWs();
     const codes: number[] = [];
     for (let i = 0; i < 10; i++) {
-      const ws = new WebSocket(`ws://127.0.0.1:${server.port}/ws`);
+      const ws = foreignClient(server.port);
       ws.on('close', code => codes.push(code));
       await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
     }
@@ -187,7 +186,7 @@ describe('stop()', () => {
     await stopped;
     expect(await errorOf(() => server.wsSendFrameAsync(fd, wsFrame({ type: TEXT })))).toBe('ESP_ERR_NOT_FOUND');
     expect(await errorOf(() => server.wsSendDataAsync(fd, wsFrame({ type: TEXT })))).toBe('ESP_ERR_INVALID_STATE');
-    const late = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+    const late = foreignClient(port);
     const error = await new Promise<NodeJS.ErrnoException>(resolve => late.once('error', resolve));
     expect(error.code).toBe('ECONNREFUSED');
   });

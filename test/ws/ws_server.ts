@@ -1,5 +1,6 @@
 /** What the tests of the WebSocket side share. */
 import { afterEach, expect, vi } from 'vitest';
+import WebSocket from 'ws';
 import type { HttpdConfig } from '../../src/config.js';
 import { EspError } from '../../src/err.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
@@ -7,7 +8,9 @@ import type { HttpdReq } from '../../src/httpd/req.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { type HttpdWsFrame, wsFrame } from '../../src/httpd_ws/frame_type.js';
+import { certificates } from '../support/certificates.js';
 import { ManualClock } from '../support/clock.js';
+import { OVER_TLS } from '../support/raw_client.js';
 import { connectTo, startTestServer } from '../support/server.js';
 import { CLOSE, type HandshakeSpec, type ServerFrame, WsRawClient } from '../support/ws_frames.js';
 
@@ -47,6 +50,13 @@ export async function startWs(uri: Partial<HttpdUri> = {}, config: Partial<Httpd
 /** A WebSocket client, destroyed after the test. */
 export async function openWs(server: HttpdServer, spec?: HandshakeSpec, first?: Uint8Array): Promise<WsRawClient> {
   return WsRawClient.upgrade(await connectTo(server), spec, first);
+}
+
+/** A client of the package `ws`, on its way to `/ws`. */
+export function foreignClient(port: number, protocols: string[] = []): WebSocket {
+  return OVER_TLS
+    ? new WebSocket(`wss://127.0.0.1:${port}/ws`, protocols, { ca: certificates().ca.cert })
+    : new WebSocket(`ws://127.0.0.1:${port}/ws`, protocols);
 }
 
 /** Receives the whole frame that the handler was called for. */

@@ -1,0 +1,247 @@
+/** `npm run bench:device`: is a simulated device as slow, and as small, as its profile says? Seen by clients in another process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { fileURLToPath } from 'node:url';
+import { generate } from 'selfsigned';
+import type { DeviceProfile } from '../src/device/index.js';
+import { table } from './report.js';
+import { buildOurs } from './tools.js';
+
+const CHIPS = ['esp32', 'esp32-s3', 'esp32-c3'] as const;
+const HOST = '127.0.0.1';
+/** As in `servers/device.mjs`, in bytes. */
+const LARGE = 4_000_000;
+/** So many connections fill the link. */
+const MANY = 5;
+const ROUND_TRIPS = 200;
+/** What a figure may differ from its profile by. */
+const BAR = 0.05;
+
+interface Line {
+  readonly what: string;
+  readonly unit: string;
+  readonly configured: number;
+  readonly seen: number;
+}
+
+/** A device in a process of its own. */
+class DeviceProcess {
+  private constructor(
+    private readonly child: ChildProcess,
+    readonly port: number,
+  ) {}
+
+  static async start(chip: string, select: string, tls: readonly string[] = []): Promise<DeviceProcess> {
+    const script = fileURLToPath(new URL('./servers/device.mjs', import.meta.url));
+    const child = spawn(process.execPath, [script, '', chip, select, ...tls], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, HTTPD_LOG: 'silent' },
+    });
+    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+    return new DeviceProcess(child, port);
+  }
+
+  async ask<T>(ask: string, seconds?: number): Promise<T> {
+    const answer = once(this.child, 'message');
+    this.child.send({ ask, seconds });
+    return (await answer)[0] as T;
+  }
+
+  async stop(): Promise<void> {
+    const gone = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+/** A client with one connection that is kept. */
+class Client {
+  private readonly agent: http.Agent;
+
+  constructor(
+    private readonly port: number,
+    private readonly ca?: string,
+  ) {
+    const options = { keepAlive: true, maxSockets: 1 };
+    this.agent = ca === undefined ? new http.Agent(options) : new https.Agent(options);
+  }
+
+  /** @returns how many ms it took until the answer was there */
+  async ask(path: string, body?: Buffer): Promise<number> {
+    const begun = performance.now();
+    const { port, agent, ca } = this;
+    const options = { host: HOST, port, path, agent, ca, servername: 'localhost', method: body ? 'POST' : 'GET' };
+    const request = ca === undefined ? http.request(options) : https.request(options);
+    request.end(body);
+    const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
+    for await (const _ of answer);
+    return performance.now() - begun;
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+}
+
+/** The middle of the values. */
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+/** The time of a round trip of small requests. */
+async function roundTrip(port: number): Promise<number> {
+  const client = new Client(port);
+  const times: number[] = [];
+  for (let i = 0; i < ROUND_TRIPS; i++) times.push(await client.ask('/'));
+  client.close();
+  // the first one has connected besides
+  return median(times.slice(1));
+}
+
+/** Bits per second of all of some connections together. */
+async function rate(port: number, connections: number, path: string, body?: Buffer): Promise<number> {
+  const clients = Array.from({ length: connections }, () => new Client(port));
+  await Promise.all(clients.map(client => client.ask('/')));
+  const begun = performance.now();
+  await Promise.all(clients.map(client => client.ask(path, body)));
+  const seconds = (performance.now() - begun) / 1000;
+  for (const client of clients) client.close();
+  return (connections * LARGE * 8) / seconds;
+}
+
+/** How long nothing is answered. */
+async function silence(port: number, during: () => Promise<unknown>): Promise<number> {
+  const client = new Client(port);
+  await client.ask('/');
+  const alone = await client.ask('/');
+  await during();
+  const ms = (await client.ask('/')) - alone;
+  client.close();
+  return ms;
+}
+
+/** How long after a reboot the first request is answered. */
+async function boot(device: DeviceProcess): Promise<number> {
+  const begun = performance.now();
+  await device.ask('reboot');
+  for (;;) {
+    const client = new Client(device.port);
+    try {
+      await client.ask('/');
+      return performance.now() - begun;
+    } catch {
+      // nobody listens yet
+      await new Promise(resolve => setTimeout(resolve, 2));
+    } finally {
+      client.close();
+    }
+  }
+}
+
+/** Opens a WebSocket that never reads. */
+async function deafWebSocket(port: number): Promise<void> {
+  const request = http.get({
+    host: HOST,
+    port,
+    path: '/ws',
+    headers: {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13',
+      'Sec-WebSocket-Key': Buffer.alloc(16).toString('base64'),
+    },
+  });
+  const [, socket] = (await once(request, 'upgrade')) as [unknown, import('node:net').Socket];
+  socket.pause();
+  socket.on('error', () => {});
+}
+
+async function plainLines(select: string, chip: string): Promise<Line[]> {
+  const device = await DeviceProcess.start(chip, select);
+  try {
+    const { port } = device;
+    const { link, bootSeconds } = await device.ask<DeviceProfile>('profile');
+    const lines: Line[] = [];
+    const add = (what: string, unit: string, configured: number, seen: number): void => {
+      lines.push({ what, unit, configured, seen });
+    };
+    // each way has the latency, half of the jitter in the middle, and 100 and 150 bytes to send
+    const trip = 2 * link.latencyMs + link.jitterMs + 800_000 / link.bandwidthDown + 1_200_000 / link.bandwidthUp;
+    add('round trip', 'ms', trip, await roundTrip(port));
+    add(`up, ${MANY} connections`, 'Mbit/s', link.bandwidthUp / 1e6, (await rate(port, MANY, '/large')) / 1e6);
+    const body = Buffer.alloc(LARGE);
+    add(`down, ${MANY} connections`, 'Mbit/s', link.bandwidthDown / 1e6, (await rate(port, MANY, '/drop', body)) / 1e6);
+    add('Wi-Fi down', 'ms', 1_000, await silence(port, () => device.ask('wifiDown', 1)));
+    add('stall', 'ms', 1_000, await silence(port, () => device.ask('stall', 1)));
+    add('boot', 'ms', bootSeconds * 1000 + 4 * link.latencyMs + link.jitterMs, await boot(device));
+    return lines;
+  } finally {
+    await device.stop();
+  }
+}
+
+async function heapLine(chip: string): Promise<Line> {
+  const device = await DeviceProcess.start(chip, 'heap');
+  try {
+    await deafWebSocket(device.port);
+    const { before, sent } = await device.ask<{ before: number; sent: number }>('fill');
+    return { what: 'heap', unit: 'KB', configured: before / 1000, seen: sent / 1000 };
+  } finally {
+    await device.stop();
+  }
+}
+
+async function tlsLine(chip: string): Promise<Line> {
+  const subject = [{ name: 'commonName', value: 'localhost' }];
+  const { cert, private: key } = await generate(subject, {
+    keyType: 'ec',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
+  });
+  const device = await DeviceProcess.start(chip, 'net', [cert, key]);
+  try {
+    const { link } = await device.ask<DeviceProfile>('profile');
+    const times: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const client = new Client(device.port, cert);
+      const first = await client.ask('/');
+      // what a request takes besides
+      times.push(first - (await client.ask('/')));
+      client.close();
+    }
+    const configured = link.tlsHandshakeMs + 2 * link.latencyMs;
+    return { what: 'TLS handshake', unit: 'ms', configured, seen: median(times) };
+  } finally {
+    await device.stop();
+  }
+}
+
+function cells(chip: string, select: string, { what, unit, configured, seen }: Line): string[] {
+  const off = seen / configured - 1;
+  const verdict = Math.abs(off) <= BAR ? 'met' : 'MISSED';
+  const percent = `${off < 0 ? '-' : '+'}${Math.abs(off * 100).toFixed(1)} %`;
+  return [chip, select, what, unit, configured.toFixed(1), seen.toFixed(1), percent, verdict];
+}
+
+async function main(): Promise<void> {
+  buildOurs();
+  const rows: string[][] = [];
+  for (const chip of CHIPS) {
+    for (const select of ['net', 'epoll']) {
+      console.error(`${chip}: ${select} …`);
+      for (const line of await plainLines(select, chip)) rows.push(cells(chip, select, line));
+    }
+    console.error(`${chip}: TLS …`);
+    rows.push(cells(chip, 'TLS', await tlsLine(chip)));
+    rows.push(cells(chip, 'any', await heapLine(chip)));
+  }
+  console.log(`\n${table(['profile', 'loop', 'what', 'unit', 'configured', 'seen', 'off by', 'within 5 %'], rows)}`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`bench:device: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  process.exitCode = 1;
+}
