@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { connect, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import type { DeviceProfile } from '../src/device/index.js';
@@ -11,11 +12,16 @@ import { buildOurs } from './tools.js';
 
 const CHIPS = ['esp32', 'esp32-s3', 'esp32-c3'] as const;
 const HOST = '127.0.0.1';
-/** As in `servers/device.mjs`, in bytes. */
-const LARGE = 4_000_000;
+/** More than a connection sends in that time, in bytes. */
+const BODY = 16_000_000;
+/** How long a rate is measured, and how long before the link is full, in ms. */
+const RATE_MS = 4_000;
+const RAMP_MS = 500;
 /** So many connections fill the link. */
 const MANY = 5;
 const ROUND_TRIPS = 200;
+/** For so long requests come before, in ms. */
+const WARM_UP_MS = 4_000;
 /** What a figure may differ from its profile by. */
 const BAR = 0.05;
 
@@ -31,6 +37,8 @@ class DeviceProcess {
   private constructor(
     private readonly child: ChildProcess,
     readonly port: number,
+    /** Of the same server without a link. */
+    readonly direct: number,
   ) {}
 
   static async start(chip: string, select: string, tls: readonly string[] = []): Promise<DeviceProcess> {
@@ -39,8 +47,8 @@ class DeviceProcess {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, HTTPD_LOG: 'silent' },
     });
-    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-    return new DeviceProcess(child, port);
+    const [{ port, direct }] = (await once(child, 'message')) as [{ port: number; direct: number }];
+    return new DeviceProcess(child, port, direct);
   }
 
   async ask<T>(ask: string, seconds?: number): Promise<T> {
@@ -69,12 +77,11 @@ class Client {
   }
 
   /** @returns how many ms it took until the answer was there */
-  async ask(path: string, body?: Buffer): Promise<number> {
+  async ask(path: string): Promise<number> {
     const begun = performance.now();
     const { port, agent, ca } = this;
-    const options = { host: HOST, port, path, agent, ca, servername: 'localhost', method: body ? 'POST' : 'GET' };
-    const request = ca === undefined ? http.request(options) : https.request(options);
-    request.end(body);
+    const options = { host: HOST, port, path, agent, ca, servername: 'localhost' };
+    const request = ca === undefined ? http.get(options) : https.get(options);
     const [answer] = (await once(request, 'response')) as [http.IncomingMessage];
     for await (const _ of answer);
     return performance.now() - begun;
@@ -85,30 +92,83 @@ class Client {
   }
 }
 
+/** Resolves in `ms`. */
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
+
 /** The middle of the values. */
 function median(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-/** The time of a round trip of small requests. */
+/** The time of a round trip of small requests. This process does not sleep meanwhile: to wake up takes its time too. */
 async function roundTrip(port: number): Promise<number> {
-  const client = new Client(port);
+  const socket = connect(port, HOST).setNoDelay();
+  await once(socket, 'connect');
   const times: number[] = [];
-  for (let i = 0; i < ROUND_TRIPS; i++) times.push(await client.ask('/'));
-  client.close();
+  let awake = true;
+  const stayAwake = (): void => {
+    if (awake) setImmediate(stayAwake);
+  };
+  stayAwake();
   // the first one has connected besides
-  return median(times.slice(1));
+  for (let i = 0; i <= ROUND_TRIPS; i++) {
+    const begun = performance.now();
+    socket.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`);
+    await once(socket, 'data');
+    if (i > 0) times.push(performance.now() - begun);
+  }
+  awake = false;
+  socket.destroy();
+  return median(times);
 }
 
-/** Bits per second of all of some connections together. */
-async function rate(port: number, connections: number, path: string, body?: Buffer): Promise<number> {
-  const clients = Array.from({ length: connections }, () => new Client(port));
-  await Promise.all(clients.map(client => client.ask('/')));
-  const begun = performance.now();
-  await Promise.all(clients.map(client => client.ask(path, body)));
-  const seconds = (performance.now() - begun) / 1000;
-  for (const client of clients) client.close();
-  return (connections * LARGE * 8) / seconds;
+/** Bits per second of what goes on while the time is measured. @param count bytes so far */
+async function rateOf(count: () => number | Promise<number>): Promise<number> {
+  await pause(RAMP_MS);
+  const [from, begun] = [await count(), performance.now()];
+  await pause(RATE_MS);
+  const bytes = (await count()) - from;
+  return (bytes * 8000) / (performance.now() - begun);
+}
+
+/** Connections that read, or write, as fast as they can. */
+async function openMany(port: number, head: string): Promise<Socket[]> {
+  // those of the measurement before are gone by then
+  await pause(RAMP_MS);
+  const sockets = Array.from({ length: MANY }, () => connect(port, HOST));
+  await Promise.all(sockets.map(socket => once(socket, 'connect')));
+  for (const socket of sockets) socket.write(`${head}\r\nHost: ${HOST}\r\n\r\n`);
+  return sockets;
+}
+
+/** Bits per second from the device to all of some connections. */
+async function rateUp(port: number): Promise<number> {
+  let received = 0;
+  const sockets = await openMany(port, 'GET /large HTTP/1.1');
+  for (const socket of sockets) {
+    socket.on('data', piece => {
+      received += piece.length;
+    });
+  }
+  const rate = await rateOf(() => received);
+  for (const socket of sockets) socket.destroy();
+  return rate;
+}
+
+/** The same to the device, as its handlers see it. */
+async function rateDown(device: DeviceProcess): Promise<number> {
+  const sockets = await openMany(device.port, `POST /drop HTTP/1.1\r\nContent-Length: ${BODY}`);
+  const piece = Buffer.alloc(64 * 1024);
+  for (const socket of sockets) {
+    const more = (): void => {
+      while (socket.writable && socket.write(piece));
+    };
+    socket.on('drain', more).on('error', () => {});
+    more();
+  }
+  const rate = await rateOf(async () => (await device.ask<{ got: number }>('got')).got);
+  for (const socket of sockets) socket.destroy();
+  return rate;
 }
 
 /** How long nothing is answered. */
@@ -133,7 +193,7 @@ async function boot(device: DeviceProcess): Promise<number> {
       return performance.now() - begun;
     } catch {
       // nobody listens yet
-      await new Promise(resolve => setTimeout(resolve, 2));
+      await pause(2);
     } finally {
       client.close();
     }
@@ -153,9 +213,17 @@ async function deafWebSocket(port: number): Promise<void> {
       'Sec-WebSocket-Key': Buffer.alloc(16).toString('base64'),
     },
   });
-  const [, socket] = (await once(request, 'upgrade')) as [unknown, import('node:net').Socket];
+  const [, socket] = (await once(request, 'upgrade')) as [unknown, Socket];
   socket.pause();
   socket.on('error', () => {});
+}
+
+/** Lets the code of server and link be compiled. */
+async function warmUp(port: number): Promise<void> {
+  const client = new Client(port);
+  const until = performance.now() + WARM_UP_MS;
+  while (performance.now() < until) await client.ask('/');
+  client.close();
 }
 
 async function plainLines(select: string, chip: string): Promise<Line[]> {
@@ -167,12 +235,14 @@ async function plainLines(select: string, chip: string): Promise<Line[]> {
     const add = (what: string, unit: string, configured: number, seen: number): void => {
       lines.push({ what, unit, configured, seen });
     };
-    // each way has the latency, half of the jitter in the middle, and 100 and 150 bytes to send
-    const trip = 2 * link.latencyMs + link.jitterMs + 800_000 / link.bandwidthDown + 1_200_000 / link.bandwidthUp;
-    add('round trip', 'ms', trip, await roundTrip(port));
-    add(`up, ${MANY} connections`, 'Mbit/s', link.bandwidthUp / 1e6, (await rate(port, MANY, '/large')) / 1e6);
-    const body = Buffer.alloc(LARGE);
-    add(`down, ${MANY} connections`, 'Mbit/s', link.bandwidthDown / 1e6, (await rate(port, MANY, '/drop', body)) / 1e6);
+    // each way has the latency, and half of the jitter in the middle; some 50 and 150 bytes are sent
+    const trip = 2 * link.latencyMs + link.jitterMs + 400_000 / link.bandwidthDown + 1_200_000 / link.bandwidthUp;
+    await warmUp(device.direct);
+    await warmUp(port);
+    // what it takes without a link is no part of it
+    add('round trip', 'ms', trip, (await roundTrip(port)) - (await roundTrip(device.direct)));
+    add(`up, ${MANY} connections`, 'Mbit/s', link.bandwidthUp / 1e6, (await rateUp(port)) / 1e6);
+    add(`down, ${MANY} connections`, 'Mbit/s', link.bandwidthDown / 1e6, (await rateDown(device)) / 1e6);
     add('Wi-Fi down', 'ms', 1_000, await silence(port, () => device.ask('wifiDown', 1)));
     add('stall', 'ms', 1_000, await silence(port, () => device.ask('stall', 1)));
     add('boot', 'ms', bootSeconds * 1000 + 4 * link.latencyMs + link.jitterMs, await boot(device));

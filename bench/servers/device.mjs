@@ -1,11 +1,12 @@
 /** A simulated device, for `npm run bench:device`: `device.mjs <body> <chip> <select loop, or heap> [<certificate> <key>]`. */
 import { deviceProfile, deviceStart } from '../../dist/device/index.js';
-import { HTTP_GET, HTTP_POST, HTTPD_WS_TYPE_BINARY, wsFrame } from '../../dist/index.js';
+import { HTTP_GET, HTTP_POST, HTTPD_WS_TYPE_BINARY, httpdStart, wsFrame } from '../../dist/index.js';
 
 const [, , , chip, mode, cert, key] = process.argv;
-/** So long is what goes up and down, in bytes. */
-const LARGE = 4_000_000;
-const large = Buffer.alloc(LARGE);
+/** More than goes up in the time that is measured, in bytes. */
+const large = Buffer.alloc(32_000_000);
+/** What has come down, in bytes. */
+let got = 0;
 
 function register(server) {
   server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: req => req.respSend('hello') });
@@ -14,9 +15,8 @@ function register(server) {
     uri: '/drop',
     method: HTTP_POST,
     handler: async req => {
-      let got = 0;
       for await (const piece of req) got += piece.length;
-      await req.respSend(String(got));
+      await req.respSend('all');
     },
   });
   server.registerUriHandler({ uri: '/ws', method: HTTP_GET, isWebsocket: true, handler: () => undefined });
@@ -43,8 +43,13 @@ function fill(fd) {
   }
 }
 
-process.on('message', async ({ ask, seconds }) => {
-  if (ask === 'profile') process.send(device.profile);
+/** The same server without a link. */
+const direct = await httpdStart({ serverPort: 0, host: '127.0.0.1', port: mode === 'heap' ? 'auto' : mode });
+register(direct);
+
+process.on('message', ({ ask, seconds }) => {
+  if (ask === 'got') process.send({ got });
+  else if (ask === 'profile') process.send(device.profile);
   else if (ask === 'fill') process.send(fill(device.server.getClientList().at(-1)));
   else if (ask === 'reboot') {
     void device.reboot();
@@ -54,4 +59,4 @@ process.on('message', async ({ ask, seconds }) => {
     process.send({});
   }
 });
-process.send({ port: device.port });
+process.send({ port: device.port, direct: direct.port });

@@ -19,7 +19,9 @@ export class Backoff {
 
   /** The next wait, in ms: twice the one before, less up to `jitter` of it. */
   next({ firstMs, maxMs, jitter }: BackoffRules): number {
-    const most = Math.max(firstMs, Math.min(maxMs, firstMs * 2 ** this.attempts));
+    // who does not want to wait at first does so later
+    const grown = this.attempts === 0 ? firstMs : Math.max(firstMs, 1) * 2 ** this.attempts;
+    const most = Math.max(firstMs, Math.min(maxMs, grown));
     if (most < maxMs) this.attempts += 1;
     return Math.round(most * (1 - jitter * this.random()));
   }

@@ -3,14 +3,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
-import {
-  type CloseInfo,
-  checkClose,
-  parseClose,
-  WS_CLOSE_INTERNAL_ERROR,
-  WS_CLOSE_NO_STATUS,
-  WS_CLOSE_NORMAL,
-} from '../httpd_ws/close.js';
+import { type CloseInfo, checkClose, parseClose, WS_CLOSE_NO_STATUS, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
 import {
   HTTPD_WS_TYPE_BINARY,
   HTTPD_WS_TYPE_CLOSE,
@@ -25,7 +18,6 @@ import type { EspEventHandler, EspWebsocketEvents } from './events.js';
 import { checkHeader, checkHeaders, checkSize, type HeaderList } from './header_list.js';
 import type { WsMessage } from './messages.js';
 import type { Sender } from './sender.js';
-import { targetOf } from './target.js';
 
 /** Text, or bytes. */
 export type WsPayload = string | Uint8Array;
@@ -123,7 +115,7 @@ export class EspWebsocketClient implements AsyncIterable<WsMessage, undefined>, 
     const { core } = this;
     core.destroyed = true;
     await this.stop();
-    core.events.clear();
+    core.release();
   }
 
   /** Destroys the client when it stops, after `esp_websocket_client_destroy_on_exit()`. */
@@ -249,13 +241,14 @@ export class EspWebsocketClient implements AsyncIterable<WsMessage, undefined>, 
   }
 
   /**
-   * Sets where to connect to, after `esp_websocket_client_set_uri()`.
+   * Sets where to connect to, after `esp_websocket_client_set_uri()`. What it does not say, be it the port or the
+   * credentials, is as in the configuration.
    *
    * @throws EspError ESP_ERR_INVALID_ARG; ESP_ERR_INVALID_STATE unless the client is stopped
    */
   setUri(uri: string): void {
     if (this.core.run !== undefined) throw new EspError(ESP_ERR_INVALID_STATE, 'stop the client before its uri is set');
-    this.core.target = targetOf({ uri });
+    this.core.setUri(uri);
   }
 
   /** Sets the further headers of handshakes to come. @throws EspError ESP_ERR_INVALID_ARG */
@@ -345,8 +338,7 @@ export class EspWebsocketClient implements AsyncIterable<WsMessage, undefined>, 
       if (begun) await sender.fragment(true, HTTPD_WS_TYPE_CONTINUE, '');
       else await sender.message(opCode ?? HTTPD_WS_TYPE_TEXT, '');
     } catch (error) {
-      if (begun)
-        connection?.close(WS_CLOSE_INTERNAL_ERROR, 'a message was not completed', this.core.settings.networkMs);
+      if (begun) connection?.abandon('a message in fragments was not completed: closed with 1011');
       throw error;
     }
   }

@@ -14,9 +14,12 @@ import type { HandshakeOffer } from './handshake.js';
 import type { Header } from './header_list.js';
 import { maskingKey } from './masking_keys.js';
 import { MessageStream } from './messages.js';
-import { Run, type RunOwner } from './run.js';
+import { Run, type RunClient } from './run.js';
 import { type Dial, dial, type SocketTarget } from './socket.js';
-import type { Target } from './target.js';
+import { type Target, targetOf } from './target.js';
+
+/** So many addresses of a host are tried within `networkTimeoutMs`. */
+const ADDRESSES = 4;
 
 /** What tests bring along. */
 export interface ClientParts {
@@ -27,7 +30,7 @@ export interface ClientParts {
   readonly maskingKey?: () => number;
 }
 
-export class ClientCore implements RunOwner {
+export class ClientCore implements RunClient {
   readonly settings: ClientSettings;
   readonly clock: Clock;
   readonly dial: Dial;
@@ -46,10 +49,14 @@ export class ClientCore implements RunOwner {
   /** How the last run has ended, while there is no other. */
   private last: { readonly error: Error | undefined } | undefined;
   private readonly streams = new Set<MessageStream>();
+  /** What a uri need not say. */
+  private readonly given: Pick<EspWebsocketClientConfig, 'port' | 'username' | 'password'>;
 
   /** @throws EspError ESP_ERR_INVALID_ARG, ESP_ERR_NOT_SUPPORTED */
   constructor(config: EspWebsocketClientConfig, parts: ClientParts) {
     const settings = checkClientConfig(config);
+    const { port, username, password } = config;
+    this.given = { port, username, password };
     this.settings = settings;
     this.clock = parts.clock ?? systemClock;
     this.dial = parts.dial ?? dial;
@@ -74,11 +81,17 @@ export class ClientCore implements RunOwner {
     return this.run;
   }
 
+  /** @throws EspError ESP_ERR_INVALID_ARG */
+  setUri(uri: string): void {
+    this.target = targetOf({ ...this.given, uri });
+  }
+
   socketTarget(): SocketTarget {
     const { settings, target } = this;
     const { host, port, secure } = target;
     const tls = secure ? { ...settings.tls(), name: settings.certName ?? host } : undefined;
-    return { host, port, keepAliveMs: settings.keepAliveMs, tls };
+    const attemptMs = Math.ceil(settings.networkMs / ADDRESSES);
+    return { host, port, attemptMs, keepAliveMs: settings.keepAliveMs, tls };
   }
 
   offer(): HandshakeOffer {
@@ -120,9 +133,14 @@ export class ClientCore implements RunOwner {
   onFinished(error: Error | undefined): void {
     this.run = undefined;
     this.last = { error };
-    for (const stream of this.streams) stream.end(error);
-    this.streams.clear();
+    this.endStreams(error);
     if (this.destroyOnExit) this.destroyed = true;
+  }
+
+  /** The client has been destroyed: nobody hears of anything any more. */
+  release(): void {
+    this.endStreams(undefined);
+    this.events.clear();
   }
 
   /** Messages from now on; none if the client has stopped. */
@@ -137,6 +155,15 @@ export class ClientCore implements RunOwner {
     if (this.last !== undefined || this.destroyed) stream.end(this.last?.error);
     else this.streams.add(stream);
     return stream;
+  }
+
+  private endStreams(error: Error | undefined): void {
+    for (const stream of this.streams) stream.end(error);
+    this.streams.clear();
+  }
+
+  get iterated(): boolean {
+    return this.streams.size > 0;
   }
 
   private get anyFull(): boolean {

@@ -21,3 +21,9 @@ export function clientCodec(
   const deflater = new Deflater(ours, params.clientMaxWindowBits, !params.clientNoContextTakeover);
   return { fragmentLen, deflater, inflaters };
 }
+
+/** The connection has ended: what belongs to it is freed, and a client shares no compressor. */
+export function closeClientCodec({ deflater, inflaters }: WsCodec): void {
+  deflater?.close();
+  inflaters?.close();
+}

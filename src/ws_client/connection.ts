@@ -1,24 +1,32 @@
 /**
- * One connection's life: connect, handshake, frames, closing handshake, end. It ends in one place, `over()`.
+ * One connection's life: connect, handshake, frames, closing handshake, end. It ends in one place, `end()`.
  */
 import { ESP_ERR_TIMEOUT } from '../err.js';
-import { type CloseInfo, type Failure, parseClose, WS_CLOSE_ABNORMAL, WS_CLOSE_NO_STATUS } from '../httpd_ws/close.js';
-import { closeCodec } from '../httpd_ws/deflate.js';
+import {
+  type CloseInfo,
+  type Failure,
+  parseClose,
+  WS_CLOSE_ABNORMAL,
+  WS_CLOSE_INTERNAL_ERROR,
+  WS_CLOSE_NO_STATUS,
+} from '../httpd_ws/close.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG } from '../httpd_ws/frame_type.js';
 import { Input } from '../sess/input.js';
-import { clientCodec } from './codec.js';
+import { clientCodec, closeClientCodec } from './codec.js';
 import type { ConnectionHost } from './connection_host.js';
 import { Deadline } from './deadline.js';
 import {
+  appError,
   type EspWebsocketError,
   handshakeError,
   internalError,
+  lateError,
   lostError,
-  pongError,
   protocolError,
   transportError,
 } from './errors.js';
 import { type HandshakeOffer, requestOf } from './handshake.js';
+import { Liveness, type Watched } from './liveness.js';
 import { type Opened, Opening } from './opening.js';
 import { Receiver, type Receives, whyOf } from './receiver.js';
 import { Sender, TX_HIGH_WATER } from './sender.js';
@@ -38,13 +46,13 @@ const CLOSING = 3;
 const FAILED = 4;
 const ENDED = 5;
 
-export class Connection implements SocketHandler, Receives {
+export class Connection implements SocketHandler, Receives, Watched {
   /** Undefined until the connection is open. */
   sender: Sender | undefined;
   private state: number = CONNECTING;
   private wasOpen = false;
   private readonly input = new Input(receive);
-  private readonly tx: Tx;
+  readonly tx: Tx;
   private readonly socket: ClientSocket;
   private readonly opening: Opening;
   private receiver: Receiver | undefined;
@@ -52,41 +60,33 @@ export class Connection implements SocketHandler, Receives {
   private peerClose: CloseInfo | undefined;
   private error: EspWebsocketError | undefined;
   /** Does the application have enough for now? */
-  private held = false;
+  held = false;
   /** Does the socket not read? */
   private stopped = false;
   private pumping = false;
   /** Has the connection been opened in this turn of the loop? Then who waited for that has yet to begin to listen. */
   private settling = false;
-  /** Has anything come since the deadline for the rest of a frame was set? */
-  private heard = false;
-  /** Bytes that the system had taken when the deadline for more was set. */
-  private taken = 0;
+  /** Answers what the server has said last, or done wrong, when who iterates over messages has had a turn. */
+  private lastAnswer: (() => void) | undefined;
   /** Payload of a Ping that is answered when the server reads again. */
   private owedPong: Buffer | undefined;
   /** Of what happens once: the handshake, the closing handshake, the end. */
   private readonly due: Deadline;
-  private readonly ping: Deadline;
-  private readonly pong: Deadline;
-  private readonly progress: Deadline;
-  private readonly rest: Deadline;
+  private readonly liveness: Liveness;
 
   constructor(
     private readonly host: ConnectionHost,
     target: SocketTarget,
     private readonly offer: HandshakeOffer,
   ) {
-    const { clock, contexts, settings } = host;
-    const deadline = (missed: () => void): Deadline => new Deadline(clock, () => contexts.run(missed, this, undefined));
-    this.due = deadline(this.onDue);
-    this.ping = deadline(this.onPingDue);
-    this.pong = deadline(this.onPongDue);
-    this.progress = deadline(this.onNoProgress);
-    this.rest = deadline(this.onRestDue);
+    const { contexts } = host;
+    const { clock, settings } = host.client;
+    this.due = new Deadline(clock, () => contexts.run(this.onDue, this, undefined));
+    this.liveness = new Liveness(host, this);
     this.opening = new Opening(offer);
-    this.tx = new Tx(host.maskingKey, setImmediate, this.afterWrite);
+    this.tx = new Tx(host.client.maskingKey, setImmediate, this.afterWrite);
+    this.socket = host.client.dial(target, this);
     this.due.set(settings.networkMs);
-    this.socket = host.dial(target, this);
     this.tx.open(this.socket);
   }
 
@@ -100,6 +100,7 @@ export class Connection implements SocketHandler, Receives {
   }
 
   get holds(): boolean {
+    if (this.lastAnswer !== undefined) return true;
     if (this.state === OPEN) return this.held || this.settling;
     return this.state !== CLOSING || this.peerClose !== undefined;
   }
@@ -117,9 +118,7 @@ export class Connection implements SocketHandler, Receives {
 
   /** The ping interval has changed. */
   setPing(ms: number): void {
-    if (this.state !== OPEN) return;
-    if (ms > 0) this.ping.set(ms);
-    else this.ping.clear();
+    if (this.state === OPEN) this.liveness.setPing(ms);
   }
 
   /**
@@ -129,15 +128,19 @@ export class Connection implements SocketHandler, Receives {
    * @param timeoutMs for the server's answer
    */
   close(code: number | undefined, reason: string, timeoutMs: number): void {
-    if (this.state < OPEN) this.over();
+    if (this.state < OPEN) this.end();
     if (this.state !== OPEN) return;
     this.sender?.close(code, reason);
     this.beginClosing(timeoutMs);
   }
 
-  /** Ends it now. */
-  stop(): void {
-    this.over();
+  /** Closes because the application can't go on with what it has begun to send. */
+  abandon(why: string): void {
+    if (this.state === OPEN) this.failWith(WS_CLOSE_INTERNAL_ERROR, appError(why));
+  }
+
+  sendPing(): void {
+    this.tx.frame(true, HTTPD_WS_TYPE_PING, '');
   }
 
   onConnect(): void {
@@ -171,7 +174,7 @@ export class Connection implements SocketHandler, Receives {
   onControl(opCode: number, payload: Buffer): Failure | undefined {
     const { host } = this;
     // before a Close is answered, so that its code can be looked at while the connection is open
-    const kept = host.settings.controlFrameEvents && this.state === OPEN ? Buffer.from(payload) : undefined;
+    const kept = host.client.settings.controlFrameEvents && this.state === OPEN ? Buffer.from(payload) : undefined;
     if (opCode === HTTPD_WS_TYPE_PING) this.answerPing(payload);
     else if (opCode === HTTPD_WS_TYPE_CLOSE) {
       const info = parseClose(payload);
@@ -179,15 +182,14 @@ export class Connection implements SocketHandler, Receives {
       this.peerClose = info;
     }
     if (kept !== undefined) host.onData(opCode, kept, kept.length, 0, true);
-    if (opCode === HTTPD_WS_TYPE_CLOSE) this.answerClose();
+    if (opCode === HTTPD_WS_TYPE_CLOSE) this.answerLast(() => this.answerClose());
     return undefined;
   }
 
   private received(len: number): void {
     receive.claim();
     this.input.arrive(len);
-    this.heard = true;
-    if (this.pong.running) this.pong.clear();
+    this.liveness.received();
     this.goOn();
   }
 
@@ -211,15 +213,12 @@ export class Connection implements SocketHandler, Receives {
         if (input.to > input.from && !this.holds && !input.refill()) break;
       }
     } catch (thrown) {
-      this.over(internalError(thrown));
+      this.end(internalError(thrown));
     } finally {
       this.pumping = false;
     }
     if (this.state > CLOSING || this.peerClose !== undefined) input.clear();
-    else if (this.incomplete && !this.rest.running) {
-      this.heard = false;
-      this.rest.set(this.host.settings.networkMs);
-    }
+    else this.liveness.looked();
   }
 
   private run(input: Input): void {
@@ -229,11 +228,24 @@ export class Connection implements SocketHandler, Receives {
       return;
     }
     const failure = this.receiver.run(input);
-    if (failure !== undefined) this.fail(failure);
+    if (failure !== undefined) this.answerLast(() => this.fail(failure));
+  }
+
+  /** Behind this answer nothing can be sent. Messages that came before it, in the same bytes, can be answered until then. */
+  private answerLast(answer: () => void): void {
+    if (!this.host.client.iterated) return answer();
+    this.lastAnswer = answer;
+    setImmediate(() => this.host.contexts.run(this.answerNow, this, undefined));
+  }
+
+  private answerNow(): void {
+    const { lastAnswer } = this;
+    this.lastAnswer = undefined;
+    lastAnswer?.();
   }
 
   /** Has a frame begun that is not complete? */
-  private get incomplete(): boolean {
+  get incomplete(): boolean {
     return this.state === OPEN && !this.held && (this.input.length > 0 || this.receiver?.inFrame === true);
   }
 
@@ -244,17 +256,17 @@ export class Connection implements SocketHandler, Receives {
     // a listener may have stopped the client
     if (this.state === ENDED) return;
     if ('why' in opened) {
-      return this.over(handshakeError(opened.why, opened.response));
+      return this.end(handshakeError(opened.why, opened.response));
     }
-    const { settings } = host;
+    const { settings } = host.client;
     const { deflate, subprotocol } = opened.agreement;
     const codec = clientCodec(deflate, settings.deflate, settings.fragmentLen);
-    this.closeCodec = () => closeCodec(codec);
+    this.closeCodec = () => closeClientCodec(codec);
     this.receiver = new Receiver(this, settings.rules, settings.bufferSize, codec.inflaters);
     this.sender = new Sender(this.tx, codec, settings.maxTxPending);
     this.state = OPEN;
     this.wasOpen = true;
-    this.setPing(host.pingMs);
+    this.setPing(host.client.pingMs);
     this.settling = true;
     setImmediate(() => {
       this.settling = false;
@@ -279,9 +291,7 @@ export class Connection implements SocketHandler, Receives {
 
   private beginClosing(timeoutMs: number): void {
     this.state = CLOSING;
-    this.ping.clear();
-    this.pong.clear();
-    this.rest.clear();
+    this.liveness.closing();
     this.due.set(timeoutMs);
     // reading goes on, for the server's Close
     if (!this.held) return;
@@ -291,9 +301,13 @@ export class Connection implements SocketHandler, Receives {
 
   /** The server has broken a rule (RFC 6455 section 7.1.7). */
   private fail(failure: Failure): void {
-    this.error ??= protocolError(`${whyOf(failure)}: closed with ${failure.close}`);
+    this.failWith(failure.close, protocolError(`${whyOf(failure)}: closed with ${failure.close}`));
+  }
+
+  private failWith(code: number, error: EspWebsocketError): void {
+    this.error ??= error;
     if (this.state !== OPEN && this.state !== CLOSING) return;
-    this.sender?.close(failure.close);
+    this.sender?.close(code);
     this.beginClosing(LINGER_MS);
     this.state = FAILED;
     this.sayGoodbye();
@@ -307,14 +321,9 @@ export class Connection implements SocketHandler, Receives {
   }
 
   private readonly afterWrite = (): void => {
-    const { host, tx } = this;
+    const { tx } = this;
     if (this.state === ENDED) return;
-    if (!tx.blocked) {
-      this.progress.clear();
-    } else if (!this.progress.running || tx.taken > this.taken) {
-      this.taken = tx.taken;
-      this.progress.set(host.settings.networkMs);
-    }
+    this.liveness.written();
     if (this.owedPong !== undefined && tx.pending <= TX_HIGH_WATER && this.state === OPEN) {
       const payload = this.owedPong;
       this.owedPong = undefined;
@@ -325,69 +334,42 @@ export class Connection implements SocketHandler, Receives {
   };
 
   private peerEnded(): void {
-    if (this.state < OPEN) {
+    this.answerNow();
+    if (this.state === CONNECTING) {
+      // within the handshake of TLS
+      this.lost(undefined);
+    } else if (this.state === HANDSHAKE) {
       this.handshakeDone(this.opening.end('the server ended the connection without an answer to the handshake'));
     } else if (this.state === OPEN) {
-      this.over(transportError('the server ended the connection without a Close frame'));
+      this.end(transportError('the server ended the connection without a Close frame'));
     } else {
-      this.over();
+      this.end();
     }
   }
 
   private lost(cause: Error | undefined): void {
-    if (this.state >= CLOSING) return this.over();
+    this.answerNow();
+    if (this.state >= CLOSING) return this.end();
     const what = this.state === CONNECTING ? 'no connection' : 'the connection was lost';
-    this.over(lostError(what, cause));
+    this.end(lostError(what, cause));
   }
 
   private onDue(): void {
-    const { networkMs } = this.host.settings;
-    if (this.state >= CLOSING) return this.over();
-    if (this.state === CONNECTING) return this.overLate('no connection');
+    const { networkMs } = this.host.client.settings;
+    if (this.state >= CLOSING) return this.end();
+    if (this.state === CONNECTING) return this.end(lateError('no connection', networkMs));
     const opened = this.opening.end(`no response to the handshake within ${networkMs} ms (networkTimeoutMs)`);
     if (opened.response !== undefined || !('why' in opened)) this.handshakeDone(opened);
-    else this.over(handshakeError(opened.why, undefined, ESP_ERR_TIMEOUT));
+    else this.end(handshakeError(opened.why, undefined, ESP_ERR_TIMEOUT));
   }
 
-  private onPingDue(): void {
-    const { host, tx } = this;
-    // one that waits behind other data says nothing; progress() looks after that
-    if (!tx.blocked) {
-      tx.frame(true, HTTPD_WS_TYPE_PING, '');
-      if (host.settings.pongMs > 0 && !this.pong.running) this.pong.set(host.settings.pongMs);
-    }
-    this.setPing(host.pingMs);
-  }
-
-  private onPongDue(): void {
-    const { pongMs } = this.host.settings;
-    // while reading is stopped nothing can be heard
-    if (this.held) return this.pong.set(pongMs);
-    this.over(pongError(`nothing came for ${pongMs / 1000} s behind a Ping (pingpongTimeoutSec)`));
-  }
-
-  private onNoProgress(): void {
-    this.overLate('nothing of what was sent has been taken');
-  }
-
-  private onRestDue(): void {
-    if (!this.incomplete) return;
-    if (!this.heard) return this.overLate('no more of a frame');
-    this.heard = false;
-    this.rest.set(this.host.settings.networkMs);
-  }
-
-  private overLate(what: string): void {
-    const why = `${what} within ${this.host.settings.networkMs} ms (networkTimeoutMs)`;
-    this.over(transportError(why, ESP_ERR_TIMEOUT));
-  }
-
-  /** It has ended, for good. */
-  private over(error?: EspWebsocketError): void {
+  /** Ends it now, and for good. */
+  end(error?: EspWebsocketError): void {
     if (this.state === ENDED) return;
     this.state = ENDED;
     this.error ??= error;
-    for (const deadline of [this.due, this.ping, this.pong, this.progress, this.rest]) deadline.clear();
+    this.due.clear();
+    this.liveness.end();
     const close = this.peerClose ?? { code: WS_CLOSE_ABNORMAL, reason: '' };
     const wasClean = this.peerClose !== undefined && this.error === undefined;
     this.receiver?.close();

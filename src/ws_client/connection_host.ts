@@ -3,7 +3,6 @@
  */
 import type { Contexts } from '../async_context.js';
 import type { CloseInfo } from '../httpd_ws/close.js';
-import type { TagLog } from '../log.js';
 import type { Clock } from '../sess/deadlines.js';
 import type { ClientSettings } from './config.js';
 import type { EspWebsocketError, WsResponse } from './errors.js';
@@ -23,14 +22,21 @@ export interface Ending {
 }
 
 /** What a connection needs from its client. */
-export interface ConnectionHost {
+export interface ConnectionClient {
   readonly settings: ClientSettings;
   readonly clock: Clock;
-  readonly log: TagLog;
-  readonly contexts: Contexts;
   readonly dial: Dial;
   readonly maskingKey: () => number;
+  /** How often to ping, in ms. */
   readonly pingMs: number;
+  /** Does anybody iterate over messages? */
+  readonly iterated: boolean;
+}
+
+/** Who is told what becomes of a connection. */
+export interface ConnectionHost {
+  readonly client: ConnectionClient;
+  readonly contexts: Contexts;
   /** The response to the handshake, whether it is a refusal or not. */
   onResponse(response: WsResponse): void;
   onOpen(info: WsConnectedEvent): void;

@@ -100,6 +100,11 @@ export function transportError(why: string, code: number = ESP_FAIL): EspWebsock
   return new EspWebsocketError(code, why, { errorType: WEBSOCKET_ERROR_TYPE_TCP_TRANSPORT });
 }
 
+/** Of the socket, whose time is over. */
+export function lateError(what: string, networkMs: number): EspWebsocketError {
+  return transportError(`${what} within ${networkMs} ms (networkTimeoutMs)`, ESP_ERR_TIMEOUT);
+}
+
 export function handshakeError(
   why: string,
   response: WsResponse | undefined,
@@ -115,6 +120,11 @@ export function protocolError(why: string): EspWebsocketError {
 
 export function pongError(why: string): EspWebsocketError {
   return new EspWebsocketError(ESP_ERR_TIMEOUT, why, { errorType: WEBSOCKET_ERROR_TYPE_PONG_TIMEOUT });
+}
+
+/** Of the application, which can't go on. */
+export function appError(why: string): EspWebsocketError {
+  return new EspWebsocketError(ESP_FAIL, why, {});
 }
 
 /** Of our own mistakes. */

@@ -4,6 +4,7 @@
 
 import { HTTPD_WS_TYPE_CONTINUE, HTTPD_WS_TYPE_TEXT } from '../httpd_ws/frame_type.js';
 import { ByteQueue } from '../sess/byte_queue.js';
+import { harmless, rejected } from '../thenable.js';
 import type { WsDataEvent } from './events.js';
 
 /** What a message that waits costs beside its bytes. */
@@ -44,8 +45,8 @@ interface Waiting {
 export class MessageStream implements AsyncIterableIterator<WsMessage, undefined> {
   private readonly messages: WsMessage[] = [];
   private cost = 0;
-  /** Of the message that is coming: its type, and its pieces if there is more than one. */
-  private type = 0;
+  /** Of the message that is coming: its type, undefined if its beginning was missed, and its pieces if there are more. */
+  private type: number | undefined;
   private pieces: ByteQueue | undefined;
   private len = 0;
   private waiting: Waiting[] = [];
@@ -82,9 +83,10 @@ export class MessageStream implements AsyncIterableIterator<WsMessage, undefined
     if (this.over) {
       const { error } = this;
       this.error = undefined;
-      return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
+      return error === undefined ? Promise.resolve({ done: true, value: undefined }) : rejected(error);
     }
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
+    // who is busy when the server leaves hears of it when it is awaited
+    return harmless(new Promise((resolve, reject) => this.waiting.push({ resolve, reject })));
   }
 
   /** The loop was left. */
@@ -100,9 +102,15 @@ export class MessageStream implements AsyncIterableIterator<WsMessage, undefined
   /** A piece has come. */
   push({ opCode, data, payloadLen, payloadOffset, fin }: WsDataEvent): void {
     if (this.over) return;
-    if (opCode !== HTTPD_WS_TYPE_CONTINUE) this.type = opCode;
+    if (opCode !== HTTPD_WS_TYPE_CONTINUE && payloadOffset === 0) this.type = opCode;
+    const { type } = this;
+    // the loop began within a message
+    if (type === undefined) return;
     const ends = fin && payloadOffset + data.length === payloadLen;
-    if (ends && this.pieces === undefined) return this.add(data);
+    if (ends && this.pieces === undefined) {
+      this.drop();
+      return this.add(type, data);
+    }
     this.pieces ??= new ByteQueue();
     this.pieces.copy(data, 0, data.length);
     this.len += data.length;
@@ -110,12 +118,12 @@ export class MessageStream implements AsyncIterableIterator<WsMessage, undefined
     const whole = Buffer.allocUnsafeSlow(this.len);
     this.pieces.take(this.len, whole);
     this.drop();
-    this.add(whole);
+    this.add(type, whole);
   }
 
   /** The connection has ended: what has come of a message will not be continued. */
   drop(): void {
-    this.pieces = undefined;
+    this.type = this.pieces = undefined;
     this.len = 0;
   }
 
@@ -131,8 +139,8 @@ export class MessageStream implements AsyncIterableIterator<WsMessage, undefined
     for (const { resolve } of others) resolve({ done: true, value: undefined });
   }
 
-  private add(data: Buffer): void {
-    const message = new WsMessage(this.type, data);
+  private add(type: number, data: Buffer): void {
+    const message = new WsMessage(type, data);
     const next = this.waiting.shift();
     if (next !== undefined) {
       next.resolve({ done: false, value: message });

@@ -1,28 +1,28 @@
 /**
  * What a client does from its start to its end: connections, one after the other, and the waits between them.
  */
+import { setMaxListeners } from 'node:events';
 import { Contexts } from '../async_context.js';
 import { ESP_FAIL, EspError } from '../err.js';
 import { WS_CLOSE_ABNORMAL } from '../httpd_ws/close.js';
 import { escapeForLog, type TagLog } from '../log.js';
-import { harmless } from '../thenable.js';
 import type { Backoff } from './backoff.js';
-import type { ClientSettings } from './config.js';
 import { Connection } from './connection.js';
-import type { ConnectionHost, Ending } from './connection_host.js';
+import type { ConnectionClient, ConnectionHost, Ending } from './connection_host.js';
+import { Deferred } from './deferred.js';
 import { internalError, NO_ERROR, WEBSOCKET_ERROR_TYPE_SERVER_CLOSE, type WsResponse } from './errors.js';
 import type { ClientEvents, WsConnectedEvent } from './events.js';
 import type { HandshakeOffer } from './handshake.js';
 import type { SocketTarget } from './socket.js';
 
 /** What a run needs from its client: what stays from one connection to the next. */
-export interface RunOwner extends Pick<ConnectionHost, 'clock' | 'dial' | 'maskingKey' | 'log' | 'settings'> {
+export interface RunClient extends ConnectionClient {
   readonly events: ClientEvents;
   readonly backoff: Backoff;
   readonly log: TagLog;
   /** In ms. */
-  readonly pingMs: number;
   readonly reconnectMs: number;
+  readonly destroyed: boolean;
   socketTarget(): SocketTarget;
   offer(): HandshakeOffer;
   onData(opCode: number, data: Buffer, payloadLen: number, payloadOffset: number, fin: boolean): void;
@@ -31,21 +31,8 @@ export interface RunOwner extends Pick<ConnectionHost, 'clock' | 'dial' | 'maski
   onConnectionEnded(): void;
   /** @param error why, unless the application asked for it, or the server closed the connection in order */
   onFinished(error: Error | undefined): void;
-}
-
-class Deferred {
-  readonly promise: Promise<void>;
-  resolve!: () => void;
-  reject!: (error: unknown) => void;
-
-  constructor() {
-    this.promise = harmless(
-      new Promise<void>((resolve, reject) => {
-        this.resolve = resolve;
-        this.reject = reject;
-      }),
-    );
-  }
+  /** 'finish' has been told, and nothing is to follow. */
+  release(): void;
 }
 
 export class Run implements ConnectionHost {
@@ -62,8 +49,13 @@ export class Run implements ConnectionHost {
   private cancelWait: (() => void) | undefined;
   private readonly onAbort = (): void => this.stop();
 
-  constructor(private readonly owner: RunOwner) {
-    owner.settings.signal?.addEventListener('abort', this.onAbort);
+  constructor(readonly client: RunClient) {
+    const { signal } = client.settings;
+    if (signal !== undefined) {
+      // any number of clients may share it, and each takes its listener away again
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', this.onAbort);
+    }
     // listeners that are added behind the call of start() hear of it too
     queueMicrotask(() => this.contexts.run(this.begin, this, undefined));
   }
@@ -76,30 +68,6 @@ export class Run implements ConnectionHost {
   /** Resolves at the end. */
   get finished(): Promise<void> {
     return this.end.promise;
-  }
-
-  get settings(): ClientSettings {
-    return this.owner.settings;
-  }
-
-  get clock(): RunOwner['clock'] {
-    return this.owner.clock;
-  }
-
-  get log(): TagLog {
-    return this.owner.log;
-  }
-
-  get dial(): RunOwner['dial'] {
-    return this.owner.dial;
-  }
-
-  get maskingKey(): () => number {
-    return this.owner.maskingKey;
-  }
-
-  get pingMs(): number {
-    return this.owner.pingMs;
   }
 
   /** Ends it now, whatever it does. */
@@ -119,26 +87,28 @@ export class Run implements ConnectionHost {
   }
 
   onResponse({ rawHeaders }: WsResponse): void {
-    const { events } = this.owner;
-    if (events.has('headerReceived')) for (const header of rawHeaders) events.emit('headerReceived', header);
+    for (const header of rawHeaders) {
+      // a listener may stop the client at any of them
+      if (!this.over) this.client.events.emit('headerReceived', header);
+    }
   }
 
   onOpen(info: WsConnectedEvent): void {
-    const { owner, connection } = this;
-    this.openedAt = owner.clock.now();
-    if (connection !== undefined) owner.onOpen(connection);
+    const { client, connection } = this;
+    this.openedAt = client.clock.now();
+    if (connection !== undefined) client.onOpen(connection);
     this.firstOpen.resolve();
-    owner.events.emit('connected', info);
+    client.events.emit('connected', info);
   }
 
   onData(opCode: number, data: Buffer, payloadLen: number, payloadOffset: number, fin: boolean): void {
-    this.owner.onData(opCode, data, payloadLen, payloadOffset, fin);
+    this.client.onData(opCode, data, payloadLen, payloadOffset, fin);
   }
 
   onEnded(ending: Ending): void {
-    const { owner } = this;
+    const { client } = this;
     this.connection = undefined;
-    owner.onConnectionEnded();
+    client.onConnectionEnded();
     this.telling = true;
     const willReconnect = this.tell(ending);
     this.telling = false;
@@ -149,10 +119,10 @@ export class Run implements ConnectionHost {
 
   /** @returns whether there is to be another connection */
   private tell({ error, close, wasClean, wasOpen }: Ending): boolean {
-    const { owner } = this;
-    const { events, settings, log } = owner;
-    const good = wasOpen && owner.clock.now() - this.openedAt >= owner.reconnectMs;
-    if (good || wasClean) owner.backoff.reset();
+    const { client } = this;
+    const { events, settings, log } = client;
+    const good = wasOpen && client.clock.now() - this.openedAt >= client.reconnectMs;
+    if (good) client.backoff.reset();
     if (error !== undefined) {
       log.error(error.message);
       events.emit('error', error);
@@ -175,18 +145,18 @@ export class Run implements ConnectionHost {
 
   private begin(): void {
     if (this.over) return;
-    this.owner.events.emit('begin');
+    this.client.events.emit('begin');
     if (!this.over) this.connect();
   }
 
   private connect(): void {
-    const { owner } = this;
-    owner.events.emit('beforeConnect');
+    const { client } = this;
+    client.events.emit('beforeConnect');
     if (this.over) return;
-    const target = owner.socketTarget();
-    if (this.log.debugOn) this.log.debug(`connecting to ${escapeForLog(target.host)}:${target.port}`);
+    const target = client.socketTarget();
+    if (client.log.debugOn) client.log.debug(`connecting to ${escapeForLog(target.host)}:${target.port}`);
     try {
-      this.connection = new Connection(this, target, owner.offer());
+      this.connection = new Connection(this, target, client.offer());
     } catch (thrown) {
       const error = internalError(thrown);
       this.onEnded({ error, close: { code: WS_CLOSE_ABNORMAL, reason: '' }, wasClean: false, wasOpen: false });
@@ -194,18 +164,18 @@ export class Run implements ConnectionHost {
   }
 
   private wait(): void {
-    const { owner } = this;
-    const { backoff, settings } = owner;
-    const ms = backoff.next({ ...settings.backoff, firstMs: owner.reconnectMs });
-    this.log.info(`Reconnect after ${ms} ms`);
-    this.cancelWait = owner.clock.after(ms, () => {
+    const { client } = this;
+    const { backoff, settings } = client;
+    const ms = backoff.next({ ...settings.backoff, firstMs: client.reconnectMs });
+    client.log.info(`Reconnect after ${ms} ms`);
+    this.cancelWait = client.clock.after(ms, () => {
       this.cancelWait = undefined;
       this.contexts.run(this.connect, this, undefined);
     });
   }
 
   private stopNow(): void {
-    if (this.connection !== undefined) this.connection.stop();
+    if (this.connection !== undefined) this.connection.end();
     else if (!this.telling) this.finish(undefined);
   }
 
@@ -213,11 +183,14 @@ export class Run implements ConnectionHost {
     if (this.over) return;
     this.over = true;
     this.cancelWait?.();
-    const { owner } = this;
-    owner.settings.signal?.removeEventListener('abort', this.onAbort);
-    this.firstOpen.reject(error ?? new EspError(ESP_FAIL, 'the client was stopped before it was connected'));
-    owner.onFinished(error);
-    owner.events.emit('finish');
+    const { client } = this;
+    const { signal } = client.settings;
+    signal?.removeEventListener('abort', this.onAbort);
+    const why = signal?.aborted ? { cause: signal.reason as unknown } : undefined;
+    this.firstOpen.reject(error ?? new EspError(ESP_FAIL, 'the client was stopped before it was connected', why));
+    client.onFinished(error);
+    client.events.emit('finish');
+    if (client.destroyed) client.release();
     this.end.resolve();
   }
 }

@@ -8,6 +8,7 @@ import type { WsCodec } from '../httpd_ws/deflate.js';
 import { RSV1 } from '../httpd_ws/frame.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE } from '../httpd_ws/frame_type.js';
 import { rejected } from '../thenable.js';
+import { Deferred } from './deferred.js';
 import type { Tx } from './tx.js';
 
 /** From so many bytes on a send is waited for, until half of them have left. */
@@ -22,12 +23,6 @@ interface Held {
   readonly payload: Uint8Array | string;
 }
 
-interface Waiter {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 export class Sender {
   closeSent = false;
   /** Has a message been begun in fragments, and not ended? */
@@ -35,7 +30,7 @@ export class Sender {
   /** Messages that wait for its end, and what they cost. */
   private held: Held[] = [];
   private heldBytes = 0;
-  private waiter: Waiter | undefined;
+  private waiter: Deferred | undefined;
 
   constructor(
     private readonly tx: Tx,
@@ -91,8 +86,7 @@ export class Sender {
     if (this.closeSent) return;
     this.closeSent = true;
     this.tx.frame(true, HTTPD_WS_TYPE_CLOSE, code === undefined ? '' : closePayload(code, reason));
-    this.held = [];
-    this.heldBytes = 0;
+    if (this.held.length > 0) this.drop(closingError());
   }
 
   /** Some of what was queued has left. */
@@ -105,6 +99,11 @@ export class Sender {
   /** The connection has ended. */
   end(error: Error): void {
     this.closeSent = true;
+    this.drop(error);
+  }
+
+  /** What waits will not be sent. */
+  private drop(error: Error): void {
     this.held = [];
     this.heldBytes = 0;
     this.waiter?.reject(error);
@@ -114,26 +113,12 @@ export class Sender {
   /** Resolves when the server has kept up. */
   private sent(): Promise<void> {
     if (this.pending <= TX_HIGH_WATER) return RESOLVED;
-    if (this.waiter === undefined) {
-      let resolve!: () => void;
-      let reject!: (error: Error) => void;
-      const promise = new Promise<void>((done, failed) => {
-        resolve = done;
-        reject = failed;
-      });
-      // who does not await a send must not have the process ended by a server that leaves
-      promise.catch(() => {});
-      this.waiter = { promise, resolve, reject };
-    }
+    this.waiter ??= new Deferred();
     return this.waiter.promise;
   }
 
   private refusal(): Promise<never> | undefined {
-    if (this.closeSent) {
-      return rejected(
-        new EspError(ESP_ERR_INVALID_STATE, 'the connection is closing: nothing may follow a Close frame'),
-      );
-    }
+    if (this.closeSent) return rejected(closingError());
     if (this.pending < this.maxPending) return undefined;
     return rejected(
       new EspError(
@@ -180,4 +165,8 @@ export class Sender {
       tx.frame(fin && last, at === 0 ? type : HTTPD_WS_TYPE_CONTINUE, bytes.subarray(at, at + fragmentLen));
     }
   }
+}
+
+function closingError(): EspError {
+  return new EspError(ESP_ERR_INVALID_STATE, 'the connection is closing: nothing may follow a Close frame');
 }

@@ -15,6 +15,8 @@ import type { TxSocket } from './tx.js';
 export interface SocketTarget {
   readonly host: string;
   readonly port: number;
+  /** In ms, for each of its addresses but the last one. */
+  readonly attemptMs: number;
   /** In ms, before the first probe of TCP keep-alive; undefined without. */
   readonly keepAliveMs: number | undefined;
   /** Undefined without TLS. */
@@ -71,7 +73,7 @@ class NodeSocket implements ClientSocket {
     target: SocketTarget,
     private readonly handler: SocketHandler,
   ) {
-    const { host, port } = target;
+    const { host, port, attemptMs } = target;
     const onread = {
       buffer: readBuffer,
       callback: (len: number): boolean => {
@@ -79,7 +81,9 @@ class NodeSocket implements ClientSocket {
         return true;
       },
     };
-    const options = { host, port, onread, allowHalfOpen: true };
+    // Node.js gives up an attempt, and does not go back to it, when the next address gets its turn: by default after
+    // 250 ms, less than a lost SYN costs
+    const options = { host, port, onread, allowHalfOpen: true, autoSelectFamilyAttemptTimeout: attemptMs };
     this.secure = target.tls !== undefined;
     if (target.tls === undefined) {
       this.sock = net.connect(options, () => this.connected(target));
@@ -104,8 +108,9 @@ class NodeSocket implements ClientSocket {
     // TLS encrypts what it has got later; such a copy often comes from Node's pool
     sock.write(this.secure ? Buffer.from(bytes) : bytes);
     if (sock.writableLength === 0) return true;
-    sock.write('', () => {
-      if (!this.over) this.handler.onTaken();
+    sock.write('', error => {
+      // if it failed, nothing was taken, and `onClosed` follows
+      if (!error && !this.over) this.handler.onTaken();
     });
     return false;
   }

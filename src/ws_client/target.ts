@@ -20,6 +20,8 @@ export interface Target {
 const OVER_TCP = 1;
 const OVER_SSL = 2;
 const PATH = /^\/[\x21\x22\x24-\x7e]*$/;
+/** A port behind the authority of a uri. */
+const PORT = /^[^/\\]*[/\\]+[^/?#\\]*:\d+(?:[/?#\\]|$)/;
 const HOST = /^[^\s/?#@[\]\\]+$/;
 
 /**
@@ -39,7 +41,7 @@ export function targetOf(config: EspWebsocketClientConfig): Target {
     const url = parse(uri);
     const credentials = url.username !== '' || url.password !== '';
     const authorization = credentials ? basic(decode(url.username), decode(url.password)) : basicOf(username, password);
-    return made(url, url.port === '' ? port : Number(url.port), url.pathname + url.search, authorization);
+    return made(url, portOf(url, uri) ?? port, url.pathname + url.search, authorization);
   }
   if (typeof host !== 'string' || !HOST.test(host))
     invalidArg('there must be a uri, or a host that is a name or an address');
@@ -47,7 +49,9 @@ export function targetOf(config: EspWebsocketClientConfig): Target {
     invalidArg("path must begin with '/' and have no blanks, '#' or characters beyond ASCII: use encodeURI");
   }
   const scheme = transport === OVER_SSL ? 'wss' : 'ws';
-  const url = parse(`${scheme}://${host.includes(':') ? `[${host}]` : host}/`);
+  const authority = host.includes(':') ? `[${host}]` : host;
+  if (!URL.canParse(`${scheme}://${authority}/`)) invalidArg('host must be a name or an address, and nothing else');
+  const url = new URL(`${scheme}://${authority}/`);
   return made(url, port, path, basicOf(username, password));
 }
 
@@ -60,9 +64,20 @@ function parse(uri: unknown): URL {
   return url;
 }
 
+/** The port that stands in a uri, be it the default one, which a URL forgets. */
+function portOf(url: URL, uri: string): number | undefined {
+  const port = url.port === '' && PORT.test(uri.trim()) ? defaultPort(url) : Number(url.port || Number.NaN);
+  if (port === 0) invalidArg('nobody listens on port 0');
+  return Number.isNaN(port) ? undefined : port;
+}
+
+function defaultPort({ protocol }: URL): number {
+  return protocol === 'wss:' ? 443 : 80;
+}
+
 function made(url: URL, given: number | undefined, path: string, authorization: string | undefined): Target {
   const secure = url.protocol === 'wss:';
-  const byDefault = secure ? 443 : 80;
+  const byDefault = defaultPort(url);
   const port = given ?? byDefault;
   const authority = port === byDefault ? url.hostname : `${url.hostname}:${port}`;
   return { secure, host: url.hostname.replace(/^\[|\]$/g, ''), port, authority, path, authorization };

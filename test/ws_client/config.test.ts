@@ -24,6 +24,9 @@ describe('where to connect to', () => {
       { port: 4567, authority: 'example.com:4567', path: '/' },
     ],
     [{ uri: 'ws://example.com:123', port: 4567 }, { port: 123 }],
+    [{ uri: 'ws://a:b@example.com:80', port: 4567 }, { port: 80 }],
+    [{ uri: 'wss://[::1]:443?a:1', port: 4567 }, { port: 443 }],
+    [{ uri: 'ws://u:1@[::1]/:80', port: 4567 }, { port: 4567 }],
     [{ host: '10.0.0.1' }, { secure: false, host: '10.0.0.1', port: 80, path: '/' }],
     [
       { host: '::1', port: 81, path: '/a?b', transport: WEBSOCKET_TRANSPORT_OVER_SSL },
@@ -43,6 +46,8 @@ describe('a configuration is refused', () => {
     [{ uri: 'http://example.com' }],
     [{ uri: 'ws://example.com/#part' }],
     [{ uri: 'ws://example.com:99999' }],
+    [{ uri: 'ws://example.com:0' }],
+    [{ host: 'example.com:80' }],
     [{ uri: 'ws://a:%ff@b' }],
     [{ host: 'a b' }],
     [{ host: 'a/b' }],

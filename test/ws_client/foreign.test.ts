@@ -1,5 +1,5 @@
 /** Servers that are not played: the `ws` package, and ours. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type PerMessageDeflateOptions, WebSocketServer } from 'ws';
 import type { HttpdConfig } from '../../src/config.js';
 import { HTTPD_401_UNAUTHORIZED } from '../../src/httpd/http_err.js';
@@ -8,6 +8,7 @@ import type { HttpdReq } from '../../src/httpd/req.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
 import type { WsDeflateOptions } from '../../src/httpd_ws/options.js';
+import { ZlibStream } from '../../src/httpd_ws/zlib_stream.js';
 import type { EspWebsocketClient } from '../../src/ws_client/client.js';
 import type { EspWebsocketClientConfig } from '../../src/ws_client/config.js';
 import type { WsConnectedEvent } from '../../src/ws_client/events.js';
@@ -108,6 +109,18 @@ describe.each(DEFLATES.map(deflate => [JSON.stringify(deflate), deflate] as cons
       await exchange(client);
       await client.close();
     });
+  },
+);
+
+test.each([{}, { clientNoContextTakeover: true }, { serverNoContextTakeover: true }])(
+  'a connection that has ended keeps no compressor (%j)',
+  async options => {
+    const closed = vi.spyOn(ZlibStream.prototype, 'close');
+    afterwards(() => closed.mockRestore());
+    const { client } = await connect(await wsServer(true), { perMessageDeflate: { threshold: 0, ...options } });
+    await client.sendText('x'.repeat(100));
+    await client.stop();
+    expect(closed).toHaveBeenCalledTimes(1);
   },
 );
 

@@ -1,8 +1,9 @@
 /** `for await (const message of client)`. */
 import { describe, expect, test } from 'vitest';
 import type { EspWebsocketClient } from '../../src/ws_client/client.js';
-import { BINARY, CLOSE, CONTINUE, PING, TEXT } from '../support/ws_frames.js';
-import { connectedPair, turns, until } from './support.js';
+import { BINARY, buildFrame, CLOSE, CONTINUE, closeBody, type FrameSpec, PING, TEXT } from '../support/ws_frames.js';
+import { memoryClient } from './memory_socket.js';
+import { connectedPair, makeClient, turns, until } from './support.js';
 
 /** Takes `n` messages and leaves. */
 async function take(client: EspWebsocketClient, n: number): Promise<string[]> {
@@ -35,6 +36,56 @@ describe.each([false, true])('messages (messageMode %s)', messageMode => {
     await (await server.next()).accept([], [{ opcode: TEXT, payload: 'whole' }]);
     expect(await taken).toEqual(['whole']);
   });
+});
+
+test.each<readonly [string, readonly (FrameSpec | Buffer)[]]>([
+  ['a fragment', [{ opcode: CONTINUE, payload: 'late', fin: false }, { opcode: CONTINUE }]],
+  ['a piece of a long frame', [Buffer.alloc(30_000, 'x')]],
+])('a loop that begins within a message leaves that out (%s)', async (name, rest) => {
+  const { client, socket, data } = await memoryClient({ bufferSize: 10_000 });
+  const begin = { opcode: TEXT, payload: 'x'.repeat(20_000), fin: name !== 'a fragment', mask: false } as const;
+  socket.deliver(buildFrame(name === 'a fragment' ? begin : { ...begin, claimedLen: 50_000 }));
+  expect(data.length).toBeGreaterThan(0);
+  const taken = take(client, 1);
+  for (const part of rest) socket.deliver(Buffer.isBuffer(part) ? part : buildFrame({ mask: false, ...part }));
+  socket.deliver(buildFrame({ opcode: BINARY, payload: 'next', mask: false }));
+  expect(await taken).toEqual(['next']);
+});
+
+test.each([
+  ['a Close', { opcode: CLOSE, payload: closeBody(1000) }, 1000],
+  ['a frame that is wrong', { opcode: 3 }, 1002],
+])('messages in front of %s are answered before it, with bytes behind it or without', async (_name, last, code) => {
+  for (const behind of [[], [{ opcode: PING }, { opcode: TEXT, payload: 'late' }]]) {
+    const { client, socket } = await memoryClient();
+    const echo = (async () => {
+      for await (const { opCode, data } of client) await client.sendWithOpcode(opCode, data);
+    })().catch(() => {});
+    const frames = [{ opcode: TEXT, payload: 'one' }, { opcode: BINARY, payload: 'two' }, last, ...behind];
+    socket.deliver(Buffer.concat(frames.map(frame => buildFrame({ ...frame, mask: false }))));
+    socket.deliver(buildFrame({ opcode: TEXT, payload: 'late', mask: false }));
+    await turns(3);
+    expect(socket.frames().map(frame => frame.code ?? frame.text)).toEqual(['one', 'two', code]);
+    await client.stop();
+    await echo;
+  }
+});
+
+test('a frame that is wrong, and the end of the connection in the same turn', async () => {
+  const { client, socket, errors } = await memoryClient();
+  const taken = take(client, 9);
+  socket.deliver(buildFrame({ opcode: 3, mask: false }));
+  socket.handler.onEnd();
+  await expect(taken).rejects.toThrow('reserved opcode');
+  expect(errors).toHaveLength(1);
+  expect(socket.frames().map(({ code }) => code)).toEqual([1002]);
+});
+
+test('a loop that waits for a start ends when the client is destroyed', async () => {
+  const { client } = makeClient({ uri: 'ws://127.0.0.1:1' });
+  const taken = take(client, 1);
+  await client.destroy();
+  expect(await taken).toEqual([]);
 });
 
 test('the loop ends when the client stops, or the server closes', async () => {
@@ -113,6 +164,17 @@ test('close() reads on, to the Close of the server', async () => {
   expect(events).toContain('closed');
   // what was there before is still given
   expect((await messages.next()).value?.data).toHaveLength(1_000);
+  expect((await messages.next()).done).toBe(true);
+});
+
+test('next() may be awaited when the server has left already', async () => {
+  const { client, socket } = await memoryClient();
+  const messages = client[Symbol.asyncIterator]();
+  const next = messages.next();
+  socket.handler.onClosed(undefined);
+  // a rejection that nobody handles would fail this test
+  await turns();
+  await expect(next).rejects.toThrow('the connection was lost');
   expect((await messages.next()).done).toBe(true);
 });
 

@@ -6,6 +6,7 @@ import { generate } from 'selfsigned';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import type { EspWebsocketClientConfig } from '../../src/ws_client/config.js';
+import { WEBSOCKET_ERROR_TYPE_TCP_TRANSPORT } from '../../src/ws_client/errors.js';
 import { afterwards, errorOf, makeClient, until } from './support.js';
 
 interface Pair {
@@ -138,4 +139,17 @@ test('a server that speaks no TLS', async () => {
   afterwards(() => server.close());
   const { port } = server.address() as { port: number };
   expect(await attempt(port, {})).toMatch(/^ERR_SSL_/);
+});
+
+test('a server that leaves within the handshake of TLS', async () => {
+  const server = net.createServer({ allowHalfOpen: true }, socket => {
+    socket.on('error', () => {}).on('data', () => socket.end());
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  afterwards(() => server.close());
+  const { port } = server.address() as { port: number };
+  const { client, errors } = makeClient({ uri: `wss://127.0.0.1:${port}/`, disableAutoReconnect: true });
+  await client.start().catch(() => {});
+  expect(errors[0]?.errorHandle.errorType).toBe(WEBSOCKET_ERROR_TYPE_TCP_TRANSPORT);
+  expect(errors[0]?.message).toContain('no connection');
 });

@@ -137,4 +137,10 @@ describe('the wait before a client connects again', () => {
     expect([backoff.next(small), backoff.next(small)]).toEqual([1_000, 1_000]);
     expect(backoff.next({ ...rules, firstMs: 0 })).toBe(0);
   });
+
+  test('grows from nothing, too', () => {
+    const backoff = new Backoff(() => 0);
+    const waits = Array.from({ length: 2_000 }, () => backoff.next({ firstMs: 0, maxMs: 10, jitter: 0 }));
+    expect([...waits.slice(0, 5), waits.at(-1)]).toEqual([0, 2, 4, 8, 10, 10]);
+  });
 });
