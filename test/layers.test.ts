@@ -98,7 +98,9 @@ describe('the import lines of src', () => {
     for (const [file, text] of TEXT) {
       const lines = text.match(/\bfrom '[^']+';/g)?.length ?? 0;
       expect(importsOf(file).length, file).toBe(lines);
-      expect(text.match(/\bimport\(/g), `${file} imports while it runs`).toBeNull();
+      // what an application's module is called, and where tsx is, shows when a command runs
+      if (file === 'cli/load_app.ts') expect(text.match(/\bimport\(/g)).toHaveLength(2);
+      else expect(text.match(/\bimport\(/g), `${file} imports while it runs`).toBeNull();
       expect(text.match(/^import '/gm), `${file} imports for effects`).toBeNull();
     }
   });
@@ -207,7 +209,8 @@ describe('the import lines of src', () => {
     const ROOMS = ['device', 'device_control', 'cli'];
     const roomOf = (file: string) => ROOMS.indexOf(file.split('/')[0] as string);
     const wrong = IMPORTS.filter(({ from, to }) => ours(to) && roomOf(to) > Math.max(roomOf(from), -1));
-    expect(wrong.map(shown)).toEqual([]);
+    // what people import is one entry
+    expect(wrong.filter(({ from }) => from !== 'device/index.ts').map(shown)).toEqual([]);
   });
 
   test('the arithmetic of a device knows no timer, and no clock but the one that it is given', () => {

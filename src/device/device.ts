@@ -64,6 +64,8 @@ export class Device extends DeviceEmitter {
   private readonly startedAt: number;
   private readonly history: ScenarioStep[] = [];
   private heapNow: DeviceHeap;
+  /** Of this boot's server. */
+  private configNow: Partial<HttpdConfig>;
   private current: HttpdServer | undefined;
   private bound: readonly HttpdListener[] = [];
   private boots = 0;
@@ -90,7 +92,8 @@ export class Device extends DeviceEmitter {
     this.onBoot = onBoot;
     this.config = typeof config === 'function' ? config : () => config;
     this.clock = parts.clock ?? preciseClock;
-    this.log = espLog('device', this.config().logger ?? profile.config.logger);
+    this.configNow = this.bootConfig();
+    this.log = espLog('device', this.configNow.logger);
     const fault = (thrown: unknown): void => this.log.error(`a fault inside: ${asError(thrown).stack}`);
     const refused = (): void => this.log.error('httpd_accept_conn: ESP_ERR_NO_MEM: no memory for another connection');
     this.linkInside = new Link(this.clock, seed, profile, () => this.heapNow, fault, refused);
@@ -222,7 +225,6 @@ export class Device extends DeviceEmitter {
   snapshot(): DeviceSnapshot {
     const { current, heapNow: heap, opened } = this;
     const { air, task } = this.linkInside;
-    const max = this.bootConfig().maxWorkQueue ?? 0;
     return {
       time: this.seconds(this.startedAt),
       state: this.stateNow,
@@ -231,7 +233,7 @@ export class Device extends DeviceEmitter {
       wifi: air.down ? 'down' : 'up',
       busy: task.busy,
       heap: { size: heap.size, free: heap.free, minimumFree: heap.minimumFree },
-      works: { waiting: current?.getStats().queues.work ?? 0, max },
+      works: { waiting: current?.getStats().queues.work ?? 0, max: this.configNow.maxWorkQueue ?? 0 },
       sessions: sessionRows(current?.inspectSessions() ?? [], fd => this.seconds(opened.get(fd) ?? this.bootedAt)),
       link: air.link,
       bytesUp: air.bytesUp,
@@ -334,7 +336,9 @@ export class Device extends DeviceEmitter {
   /** @returns the server of this boot; undefined if that is over */
   private async listen(resets: number): Promise<HttpdServer | undefined> {
     const { task, wrap } = this.linkInside;
-    const config = this.bootConfig();
+    // the first boot has it already
+    if (this.boots > 1) this.configNow = this.bootConfig();
+    const config = this.configNow;
     const heap = this.newHeap(config.maxTxPending ?? 0);
     this.heapNow = heap;
     const parts = { ...this.parts, clock: task.clock(this.clock), schedule: task.schedule, heap, wrapPort: wrap };

@@ -1,4 +1,10 @@
 /** What `esp-httpd/device` exports, and nothing else. */
+
+export {
+  type ControlOptions,
+  type ControlServer,
+  controlStart,
+} from '../device_control/index.js';
 export type { DeviceChip } from './chips.js';
 export { Device, type DeviceOptions } from './device.js';
 export type { DeviceEvents } from './device_events.js';

@@ -129,6 +129,7 @@ export class LinkSocket implements PortSocket, SocketHandler {
     this.closing = true;
     // what the kernel has taken still leaves, and the FIN behind it
     this.toServer.cut();
+    if (this.peerGone) return this.release('close');
     this.toPeer.finish('released');
     const { agenda } = this.host;
     agenda.at(agenda.now + FIN_WAIT_MS, () => this.release('reset'));

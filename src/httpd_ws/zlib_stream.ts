@@ -54,7 +54,7 @@ export class ZlibStream {
     if (typeof stream._handle?.writeSync !== 'function' || !(stream._writeState instanceof Uint32Array)) {
       throw new EspError(
         ESP_ERR_NOT_SUPPORTED,
-        `Node.js ${process.version} has a zlib that wsPerMessageDeflate can't use; leave the option out`,
+        `Node.js ${process.version} has a zlib that compression of WebSocket messages can't use; leave the option out`,
       );
     }
     this.stream = made as ZlibInside;
