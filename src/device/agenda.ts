@@ -28,8 +28,12 @@ export class Agenda {
   /** Calls `act` at `time`, or as soon as it can. */
   at(time: number, act: () => void): void {
     const { entries } = this;
-    let place = entries.length;
-    while (place > 0 && (entries[place - 1] as Entry).time > time) place -= 1;
+    let [place, end] = [0, entries.length];
+    while (place < end) {
+      const middle = (place + end) >>> 1;
+      if ((entries[middle] as Entry).time > time) end = middle;
+      else place = middle + 1;
+    }
     entries.splice(place, 0, { time, act });
     if (place === 0 && this.under === undefined) this.arm();
   }

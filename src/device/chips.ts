@@ -25,7 +25,6 @@ const HEAP = {
   session: 704 + 5_760,
   tlsSession: 42_196,
   request: 1_236,
-  work: 64,
 };
 
 /** What a device has besides the limits of `httpdEsp32Config`: bounds on what it holds for later. */

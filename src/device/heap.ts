@@ -39,11 +39,6 @@ export class DeviceHeap implements Heap {
     return this.settings.request;
   }
 
-  /** @internal */
-  get work(): number {
-    return this.settings.work;
-  }
-
   /**
    * Takes memory, for what an application would allocate (`malloc`).
    *

@@ -39,8 +39,6 @@ export interface HeapSettings {
   readonly tlsSession: number;
   /** A request, while it is served. */
   readonly request: number;
-  /** A queued work. */
-  readonly work: number;
 }
 
 /** See `deviceProfile`. */
@@ -120,7 +118,6 @@ const HEAP_RANGES: Readonly<Record<keyof HeapSettings, Range>> = {
   session: BYTES,
   tlsSession: BYTES,
   request: BYTES,
-  work: BYTES,
 };
 
 /** @throws EspError ESP_ERR_INVALID_ARG */

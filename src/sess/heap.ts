@@ -4,9 +4,8 @@ import { ESP_ERR_NO_MEM, EspError } from '../err.js';
 export interface Heap {
   /** Bytes that are left. */
   readonly free: number;
-  /** What a request takes while it is served, and a queued work, in bytes. */
+  /** What a request takes while it is served, in bytes. */
   readonly request: number;
-  readonly work: number;
   /** @returns whether there was so much */
   take(bytes: number): boolean;
   give(bytes: number): void;

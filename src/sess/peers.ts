@@ -35,9 +35,14 @@ export class PeerTable {
   }
 }
 
+/** An IPv4 peer as a socket for both versions may show it (RFC 4291 section 2.5.5.2). */
+const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
 /** Who has this address: IPv4 as it is, of IPv6 the network. */
 export function peerOf(address: string): string {
   if (!address.includes(':')) return address;
+  const [, ipv4] = MAPPED.exec(address) ?? [];
+  if (ipv4 !== undefined) return ipv4;
   const [head = '', tail] = address.split('::');
   const groups = head === '' ? [] : head.split(':');
   if (tail !== undefined) {

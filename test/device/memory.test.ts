@@ -10,7 +10,7 @@ import { collectLog } from '../support/server.js';
 import { hello, MemDevice, plainProfile, request } from './support.js';
 
 const NO_MEM = expect.objectContaining({ code: ESP_ERR_NO_MEM });
-const HEAP: HeapSettings = { size: 10_000, session: 1_000, tlsSession: 5_000, request: 500, work: 10 };
+const HEAP: HeapSettings = { size: 10_000, session: 1_000, tlsSession: 5_000, request: 500 };
 
 /** A device with this much memory. */
 function withHeap(heap: Partial<HeapSettings>, onBoot: (server: HttpdServer) => void = hello): Promise<MemDevice> {
