@@ -30,6 +30,8 @@ export class Flow {
   private wanted = false;
   /** No segment arrives before the one in front of it. */
   private lastArrival = 0;
+  /** What has not arrived yet, in its order. */
+  private readonly travelling: (Buffer | Ending)[] = [];
   /** What has arrived and is not taken. */
   private readonly arrived: (Buffer | Ending)[] = [];
   private delivering = false;
@@ -62,7 +64,7 @@ export class Flow {
 
   /** Behind all bytes. */
   finish(ending: Ending): void {
-    this.arrive(this.travel(0), ending);
+    this.send(this.travel(0), ending);
   }
 
   /** What has arrived can be taken now. */
@@ -79,12 +81,12 @@ export class Flow {
   /** Nothing arrives any more. */
   cut(): void {
     this.over = true;
-    this.arrived.length = 0;
+    this.travelling.length = this.arrived.length = 0;
   }
 
   private launch(bytes: Buffer): void {
     this.underWay += bytes.length;
-    this.arrive(this.travel(bytes.length), bytes);
+    this.send(this.travel(bytes.length), bytes);
   }
 
   /** @returns when a segment of so many bytes that leaves now arrives */
@@ -97,15 +99,20 @@ export class Flow {
     return this.lastArrival;
   }
 
-  private arrive(time: number, what: Buffer | Ending): void {
-    this.agenda.at(time, () => {
-      if (this.over) return;
-      // it was sent again and again, and gets through when it can
-      if (this.agenda.now < this.air.downUntil) return this.arrive(this.air.downUntil, what);
-      this.arrived.push(what);
-      this.goOn();
-    });
+  private send(time: number, what: Buffer | Ending): void {
+    this.travelling.push(what);
+    this.agenda.at(time, this.arrive);
   }
+
+  /** The next one has arrived, whichever this was planned for. */
+  private readonly arrive = (): void => {
+    if (this.over) return;
+    // it was sent again and again, and gets through when it can
+    if (this.air.down) return this.agenda.at(this.air.downUntil, this.arrive);
+    const what = this.travelling.shift();
+    if (what !== undefined) this.arrived.push(what);
+    this.goOn();
+  };
 
   /** @returns whether to go on */
   private deliverOne(what: Buffer | Ending | undefined): boolean {
