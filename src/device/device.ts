@@ -1,6 +1,6 @@
 /** A device that is not there: a server behind a device's link, with a device's memory, that things happen to. */
-import { type HttpdConfig, type HttpdListenerConfig, httpdEsp32Config } from '../config.js';
-import { describeThrown, ESP_ERR_INVALID_STATE, EspError } from '../err.js';
+import { checkConfig, type HttpdConfig, type HttpdListenerConfig, httpdEsp32Config } from '../config.js';
+import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdServer } from '../httpd/server.js';
 import { type ServerParts, startWith } from '../httpd/start.js';
 import { espLog, type TagLog } from '../log.js';
@@ -10,7 +10,15 @@ import { DeviceEmitter } from './device_events.js';
 import { DeviceHeap } from './heap.js';
 import { Link } from './link.js';
 import { preciseClock } from './precise_clock.js';
-import { checkLink, checkRange, type DeviceProfile, deviceProfile, type LinkSettings, SECONDS } from './profile.js';
+import {
+  checkLink,
+  checkRange,
+  type DeviceProfile,
+  definedOf,
+  deviceProfile,
+  type LinkSettings,
+  SECONDS,
+} from './profile.js';
 import {
   type BootOptions,
   checkBootOptions,
@@ -61,7 +69,8 @@ export class Device extends DeviceEmitter {
   private readonly linkInside: Link;
   /** When the sessions of this boot were opened. */
   private opened = new Map<number, number>();
-  private readonly startedAt: number;
+  /** When it had booted first. */
+  private startedAt: number | undefined;
   private readonly history: ScenarioStep[] = [];
   private heapNow: DeviceHeap;
   /** Of this boot's server. */
@@ -72,8 +81,9 @@ export class Device extends DeviceEmitter {
   private resets = 0;
   private bootedAt = 0;
   private stateNow: 'running' | 'booting' | 'stopped' = 'booting';
-  /** Resolves when no server is about to listen. */
+  /** Resolves when no server is about to listen, and when those of earlier boots have stopped. */
   private starting: Promise<void> | undefined;
+  private ending: Promise<unknown> | undefined;
   /** Who waits for the boot that is under way. */
   private readonly waiting: (() => void)[] = [];
   /** Why it could not boot. */
@@ -93,12 +103,12 @@ export class Device extends DeviceEmitter {
     this.config = typeof config === 'function' ? config : () => config;
     this.clock = parts.clock ?? preciseClock;
     this.configNow = this.bootConfig();
+    checkConfig(this.configNow);
     this.log = espLog('device', this.configNow.logger);
     const fault = (thrown: unknown): void => this.log.error(`a fault inside: ${asError(thrown).stack}`);
     const refused = (): void => this.log.error('httpd_accept_conn: ESP_ERR_NO_MEM: no memory for another connection');
     this.linkInside = new Link(this.clock, seed, profile, () => this.heapNow, fault, refused);
     this.heapNow = this.newHeap(0);
-    this.startedAt = this.clock.now();
   }
 
   /** The server of this boot; undefined while the device boots, and when it has stopped. */
@@ -213,10 +223,14 @@ export class Device extends DeviceEmitter {
     this.checkRunning();
     const { agenda } = this.linkInside;
     const from = agenda.now;
-    for (const step of checkScenario(scenario)) agenda.at(from + step.at * 1000, () => this.happen(step));
+    for (const step of structuredClone(checkScenario(scenario)))
+      agenda.at(from + step.at * 1000, () => this.happen(step));
   }
 
-  /** What has happened so far, by whomever; times count from the start. Plays the same when given to another device. */
+  /**
+   * What has happened so far, by whomever; times count from the end of the first boot, as those of `options.scenario` do.
+   * What the application has brought about itself it does again when this is played.
+   */
   recorded(): Scenario {
     return [...this.history];
   }
@@ -271,7 +285,7 @@ export class Device extends DeviceEmitter {
     reason: 'reboot' | 'brownOut',
     { bootSeconds = this.profile.bootSeconds }: BootOptions,
   ): Promise<void> {
-    const { agenda, task } = this.linkInside;
+    const { agenda } = this.linkInside;
     const old = this.current;
     this.current = undefined;
     this.stateNow = 'booting';
@@ -279,13 +293,16 @@ export class Device extends DeviceEmitter {
     const { resets } = this;
     if (reason === 'brownOut') this.log.error('BOD: Brownout detector was triggered');
     else this.log.info('esp_restart');
-    const silent = this.linkInside.dropAll(reason === 'reboot' ? 'fail' : 'freeze', `the device boots: ${reason}`);
-    task.boot();
+    const silent = this.linkInside.boot(reason === 'reboot' ? 'fail' : 'freeze', `the device boots: ${reason}`);
     this.emit('down', reason);
     const due = agenda.now + bootSeconds * 1000;
     // the port is free when the server of the boot before has stopped, and one that was about to listen
-    void Promise.all([old?.stop({ grace: 0 }), this.starting]).then(() => {
+    this.ending = Promise.all([this.ending, old?.stop({ grace: 0 }), this.starting]);
+    void this.ending.then(() => {
+      if (this.isOver(resets)) return;
       agenda.at(due, () => {
+        // another reset has silenced them again
+        if (this.isOver(resets)) return;
         for (const socket of silent) socket.reset();
         void this.boot(reason, resets);
       });
@@ -324,9 +341,10 @@ export class Device extends DeviceEmitter {
       if (server === undefined) return;
       await this.onBoot(server, this);
       if (this.isOver(resets)) return;
-      this.bootedAt = this.clock.now();
+      this.bootedAt = this.linkInside.agenda.now;
+      this.startedAt ??= this.bootedAt;
       this.settle('running');
-      task.booted();
+      task.free();
       this.emit('boot', server);
     } catch (thrown) {
       if (!this.isOver(resets)) await this.failToBoot(thrown);
@@ -341,7 +359,7 @@ export class Device extends DeviceEmitter {
     const config = this.configNow;
     const heap = this.newHeap(config.maxTxPending ?? 0);
     this.heapNow = heap;
-    const parts = { ...this.parts, clock: task.clock(this.clock), schedule: task.schedule, heap, wrapPort: wrap };
+    const parts = { ...this.parts, clock: task.clock(this.clock), schedule: task.scheduler(), heap, wrapPort: wrap };
     const server = await startWith(config, parts);
     if (this.isOver(resets)) {
       await server.stop({ grace: 0 });
@@ -359,8 +377,11 @@ export class Device extends DeviceEmitter {
   private async failToBoot(thrown: unknown): Promise<void> {
     const { current, linkInside } = this;
     this.current = undefined;
+    this.bound = [];
+    // nothing can be asked of it any more
+    this.stateNow = 'stopped';
     this.failure = asError(thrown);
-    linkInside.dropAll('fail', 'the device could not boot');
+    linkInside.boot('fail', 'the device could not boot');
     await current?.stop({ grace: 0 });
     linkInside.agenda.clear();
     this.log.error(`the device could not boot: ${describeThrown(thrown)}`);
@@ -370,7 +391,9 @@ export class Device extends DeviceEmitter {
 
   /** The same port after each boot, also where the system has chosen it. */
   private bootConfig(): Partial<HttpdConfig> {
-    const config: Partial<HttpdConfig> = { ...httpdEsp32Config(), ...this.profile.config, ...this.config() };
+    const given: unknown = this.config();
+    if (given === null || typeof given !== 'object') invalidArg('config must be an object of HttpdConfig');
+    const config: Partial<HttpdConfig> = { ...httpdEsp32Config(), ...this.profile.config, ...definedOf(given) };
     const { bound } = this;
     if (config.listeners === undefined) return bound.length === 0 ? config : { ...config, serverPort: this.port };
     const { serverPort: _, host: __, ...rest } = config;
@@ -383,7 +406,7 @@ export class Device extends DeviceEmitter {
     const { linkInside } = this;
     // nobody waits for a link that is simulated
     linkInside.restore();
-    await this.starting;
+    await Promise.all([this.ending, this.starting]);
     await this.current?.stop(this.stateNow === 'running' ? {} : { grace: 0 });
     await linkInside.drain(DRAIN_MS);
     linkInside.agenda.clear();
@@ -401,8 +424,8 @@ export class Device extends DeviceEmitter {
     });
   }
 
-  private seconds(from: number): number {
-    return Math.round(this.linkInside.agenda.now - from) / 1000;
+  private seconds(from: number | undefined): number {
+    return from === undefined ? 0 : Math.round(this.linkInside.agenda.now - from) / 1000;
   }
 
   private checkRunning(): void {

@@ -3,7 +3,7 @@
  * acknowledged. Like TCP it loses nothing and keeps the order; like a TCP window it takes no more than may be under way.
  */
 import type { Agenda } from './agenda.js';
-import type { Air } from './air.js';
+import type { Air, Way } from './air.js';
 import type { Random } from './random.js';
 
 /** What comes behind the last byte. */
@@ -17,15 +17,16 @@ export interface FlowEnd {
    * @returns whether it was taken; else `Flow.goOn` is called later, and it comes again
    */
   onSegment(bytes: Buffer): boolean;
-  /** All bytes have been taken, and this comes behind them. */
-  onEnding(ending: Ending): void;
+  /** All bytes have been taken, and this comes behind them. @returns as `onSegment` */
+  onEnding(ending: Ending): boolean;
   /** There is room again, after `offer` has taken less than it was given. */
   onRoom(): void;
 }
 
 export class Flow {
-  /** Bytes that were taken and are not acknowledged. */
   private underWay = 0;
+  /** When the last segment has left: until then bytes can join it, as Nagle's algorithm has it. */
+  private lastLeaves = 0;
   /** Has `offer` taken less than it was given? */
   private wanted = false;
   /** No segment arrives before the one in front of it. */
@@ -40,14 +41,14 @@ export class Flow {
   constructor(
     private readonly agenda: Agenda,
     private readonly air: Air,
-    private readonly way: 'up' | 'down',
+    private readonly way: Way,
     private readonly random: Random,
     private readonly end: FlowEnd,
   ) {}
 
-  /** Has everything that was taken arrived and been taken on? */
-  get empty(): boolean {
-    return this.underWay === 0;
+  /** Bytes that were taken and are not acknowledged. */
+  get length(): number {
+    return this.underWay;
   }
 
   /** Takes as many bytes as the window has room for, by copying them. @returns how many */
@@ -55,9 +56,9 @@ export class Flow {
     const { segmentSize } = this.air.link;
     const room = Math.max(0, this.air.window(this.way) - this.underWay);
     const taken = Math.min(to - from, room);
-    for (let at = from; at < from + taken; at += segmentSize) {
-      this.launch(Buffer.from(buf.subarray(at, Math.min(at + segmentSize, from + taken))));
-    }
+    const end = from + taken;
+    let at = from + this.join(buf, from, end);
+    for (; at < end; at += segmentSize) this.launch(Buffer.from(buf.subarray(at, Math.min(at + segmentSize, end))));
     if (taken < to - from) this.wanted = true;
     return taken;
   }
@@ -87,6 +88,20 @@ export class Flow {
   private launch(bytes: Buffer): void {
     this.underWay += bytes.length;
     this.send(this.travel(bytes.length), bytes);
+    this.lastLeaves = this.air.leavesAt(this.way);
+  }
+
+  /** Puts bytes into the segment that waits for the transmitter, if there is one with room. @returns how many */
+  private join(buf: Buffer, from: number, to: number): number {
+    const { travelling, agenda, air } = this;
+    const last = travelling.at(-1);
+    if (!Buffer.isBuffer(last) || agenda.now >= this.lastLeaves) return 0;
+    const joined = Math.min(to - from, air.link.segmentSize - last.length);
+    if (joined <= 0) return 0;
+    travelling[travelling.length - 1] = Buffer.concat([last, buf.subarray(from, from + joined)]);
+    this.underWay += joined;
+    air.transmit(this.way, joined, 0);
+    return joined;
   }
 
   /** @returns when a segment of so many bytes that leaves now arrives */
@@ -108,7 +123,7 @@ export class Flow {
   private readonly arrive = (): void => {
     if (this.over) return;
     // it was sent again and again, and gets through when it can
-    if (this.air.down) return this.agenda.at(this.air.downUntil, this.arrive);
+    if (this.air.down) return this.air.whenUp(this.arrive);
     const what = this.travelling.shift();
     if (what !== undefined) this.arrived.push(what);
     this.goOn();
@@ -117,13 +132,9 @@ export class Flow {
   /** @returns whether to go on */
   private deliverOne(what: Buffer | Ending | undefined): boolean {
     if (what === undefined) return false;
-    if (!Buffer.isBuffer(what)) {
-      this.arrived.shift();
-      this.end.onEnding(what);
-      return true;
-    }
-    if (!this.end.onSegment(what)) return false;
+    if (!(Buffer.isBuffer(what) ? this.end.onSegment(what) : this.end.onEnding(what))) return false;
     this.arrived.shift();
+    if (!Buffer.isBuffer(what)) return true;
     this.agenda.at(this.agenda.now + this.air.link.latencyMs, () => this.acknowledge(what.length));
     return true;
   }

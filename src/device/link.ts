@@ -9,6 +9,11 @@ import type { DeviceProfile, LinkSettings } from './profile.js';
 import { seedOf } from './random.js';
 import { ServerTask } from './task.js';
 
+/**
+ * A connection that the server has closed, and of which nothing leaves in so many ms, is reset: lwIP waits as long in
+ * FIN_WAIT_2 (`CONFIG_LWIP_TCP_FIN_WAIT_TIMEOUT`).
+ */
+const FIN_WAIT_MS = 20_000;
 /** The select loop receives into this much. */
 const RECEIVE = 16 * 1_024;
 
@@ -20,6 +25,10 @@ export class Link {
   /** Connections so far: each has random numbers of its own. */
   private connections = 0;
   private onEmpty: (() => void) | undefined;
+  /** Is a look at closing connections planned, and what they had to send at the last one? */
+  private watching = false;
+  /** Will the device notice that the Wi-Fi is lost, or has it? */
+  private noticing = false;
 
   /**
    * @param heap what connections draw from now
@@ -39,11 +48,6 @@ export class Link {
     this.task = new ServerTask(this.agenda);
   }
 
-  /** Connections that are not gone on both sides. */
-  get size(): number {
-    return this.sockets.size;
-  }
-
   set(changes: Partial<LinkSettings>): void {
     this.air.link = { ...this.air.link, ...changes };
   }
@@ -57,21 +61,40 @@ export class Link {
   /** Nothing gets through for so many ms; a loss that the device notices ends its connections. */
   lose(ms: number): void {
     const { agenda, air } = this;
-    air.downUntil = Math.max(air.downUntil, agenda.now + ms);
-    if (ms <= air.link.beaconTimeoutMs) return;
-    agenda.at(agenda.now + air.link.beaconTimeoutMs, () => {
-      const lost = this.dropAll('freeze', 'the Wi-Fi was lost');
+    const { since, until } = air.lose(ms);
+    const noticed = since + air.link.beaconTimeoutMs;
+    if (until <= noticed || this.noticing) return;
+    this.noticing = true;
+    agenda.at(Math.max(agenda.now, noticed), () => {
+      // those that connect just now try again until they get through
+      const known = [...this.sockets].filter(socket => socket.known);
+      drop(known, 'freeze', 'the Wi-Fi was lost');
       // the peers learn of it when they can be reached
-      this.whenUp(() => {
-        for (const socket of lost) socket.reset();
+      air.whenUp(() => {
+        this.noticing = false;
+        for (const socket of known) socket.reset();
       });
     });
   }
 
   /** The Wi-Fi is back, and the task free. */
   restore(): void {
-    this.air.downUntil = Number.NEGATIVE_INFINITY;
-    this.task.restore();
+    this.air.restore();
+    this.task.free();
+  }
+
+  /**
+   * The device boots.
+   *
+   * @param how do the peers learn at once that their connections are gone, or when they are reset?
+   * @returns the connections
+   */
+  boot(how: 'fail' | 'freeze', why: string): readonly LinkSocket[] {
+    const all = [...this.sockets];
+    this.task.boot();
+    this.air.boot();
+    drop(all, how, why);
+    return all;
   }
 
   /** Resolves when all connections are gone, in `ms` at most. */
@@ -82,22 +105,21 @@ export class Link {
         this.agenda.at(this.agenda.now + ms, resolve);
       });
     }
-    this.dropAll('fail', 'the device is off');
+    drop([...this.sockets], 'fail', 'the device is off');
   }
 
-  /** Calls `act` as soon as segments get through: now, if they do. */
-  private whenUp(act: () => void): void {
-    if (this.air.down) this.agenda.at(this.air.downUntil, () => this.whenUp(act));
-    else act();
-  }
-
-  /** Ends all connections: with RST, or without a word to the peers. @returns them */
-  dropAll(how: 'fail' | 'freeze', why: string): LinkSocket[] {
-    const all = [...this.sockets];
-    const error = Object.assign(new Error(why), { code: 'ECONNABORTED' });
-    for (const socket of all) socket[how](error);
-    return all;
-  }
+  /** Gives up connections that the server has closed, and whose peers take nothing. */
+  private readonly watchClosing = (): void => {
+    if (this.watching) return;
+    this.watching = true;
+    const before = new Map([...this.sockets].map(socket => [socket, socket.leaving]));
+    this.agenda.at(this.agenda.now + FIN_WAIT_MS, () => {
+      this.watching = false;
+      const closing = [...this.sockets].filter(({ leaving }) => leaving !== undefined);
+      for (const socket of closing) if (!this.air.down && before.get(socket) === socket.leaving) socket.reset();
+      if (closing.length > 0) this.watchClosing();
+    });
+  };
 
   private listen<L extends Listener>(
     port: PortOf<L>,
@@ -124,7 +146,8 @@ export class Link {
       const { agenda, air, task } = this;
       const seed = seedOf(this.seed, this.connections);
       this.connections += 1;
-      const socket = new LinkSocket(inner, { agenda, air, task, receiveBuffer, received, onError, onReleased }, seed);
+      const host = { agenda, air, task, receiveBuffer, received, onError, onClosing: this.watchClosing, onReleased };
+      const socket = new LinkSocket(inner, host, seed);
       this.sockets.add(socket);
       this.connect(inner, () => socket.open(accept));
       return socket;
@@ -136,9 +159,16 @@ export class Link {
   private connect(inner: PortSocket, open: () => void): void {
     const { agenda, air, task } = this;
     const handshake = (): void => {
-      if (inner.tls === undefined) open();
-      else agenda.at(task.occupy(air.link.tlsHandshakeMs), () => task.run(open));
+      if (inner.tls === undefined) return open();
+      task.occupy(air.link.tlsHandshakeMs);
+      task.runNext(open);
     };
-    agenda.at(agenda.now + 2 * air.link.latencyMs, () => this.whenUp(() => task.run(handshake)));
+    agenda.at(agenda.now + 2 * air.link.latencyMs, () => air.whenUp(() => task.run(handshake)));
   }
+}
+
+/** The device knows these connections no more. */
+function drop(sockets: readonly LinkSocket[], how: 'fail' | 'freeze', why: string): void {
+  const error = Object.assign(new Error(why), { code: 'ECONNABORTED' });
+  for (const socket of sockets) socket[how](error);
 }

@@ -6,11 +6,8 @@ import { asError, type PortSocket, type SocketHandler, type TlsInfo } from '../p
 import type { Agenda } from './agenda.js';
 import type { Air } from './air.js';
 import { type Ending, Flow } from './flow.js';
-import { type Random, randomFrom, seedOf } from './random.js';
+import { randomFrom, seedOf } from './random.js';
 import type { ServerTask } from './task.js';
-
-/** What is under way when the server closes a connection may take so many ms, as lwIP waits in FIN_WAIT_2 (TCP_FIN_WAIT_TIMEOUT). */
-const FIN_WAIT_MS = 20_000;
 
 /** What a connection needs of its device. */
 export interface LinkHost {
@@ -23,14 +20,35 @@ export interface LinkHost {
   readonly received: Buffer;
   /** Is told what a callback of the server has thrown. */
   readonly onError: (error: Error) => void;
+  /** The server has let go; bytes are under way to the peer. */
+  readonly onClosing: () => void;
   /** The connection is gone, on both sides. */
   readonly onReleased: (socket: LinkSocket) => void;
 }
 
+/**
+ * The life of a connection, seen from the device:
+ *
+ *            open          close
+ *   waiting ------> open ---------> closing ------> released
+ *      \_____________|________________|____ freeze -> frozen -> released
+ *                                            and from each: released
+ */
+type State =
+  /** The server has not accepted it yet. */
+  | 'waiting'
+  | 'open'
+  /** The server has let go; what it has sent still leaves. */
+  | 'closing'
+  /** The device knows it no more, and the peer does not know that. */
+  | 'frozen'
+  | 'released';
+
 export class LinkSocket implements PortSocket, SocketHandler {
   private readonly toPeer: Flow;
   private readonly toServer: Flow;
-  /** Who is told what happens; undefined before the server has accepted, and when it has let go. */
+  private state: State = 'waiting';
+  /** Who is told what happens, while it is open. */
   private owner: SocketHandler | undefined;
   /** Bytes that have come and wait for the window. */
   private waiting: Buffer | undefined;
@@ -39,27 +57,28 @@ export class LinkSocket implements PortSocket, SocketHandler {
   /** How much of the segment that has reached the peer its kernel has taken, and of the other one the server. */
   private sent = 0;
   private delivered = 0;
-  private accepted = false;
   private paused = false;
-  /** Has the server let go, while bytes are under way to the peer? */
-  private closing = false;
-  /** Has the peer gone? */
+  private finSent = false;
+  /** Is its owner told that it can send when the task is free? */
+  private wakes = false;
   private peerGone = false;
-  private released = false;
 
   constructor(
     private readonly inner: PortSocket,
     private readonly host: LinkHost,
     seed: number,
   ) {
-    const flow = (way: 'up' | 'down', random: Random, onSegment: (bytes: Buffer) => boolean): Flow =>
-      new Flow(host.agenda, host.air, way, random, {
-        onSegment,
-        onEnding: ending => (way === 'up' ? this.finishInner() : this.endServer(ending)),
-        onRoom: () => (way === 'up' ? this.tell(owner => owner.onWritable()) : this.moveOn()),
-      });
-    this.toPeer = flow('up', randomFrom(seedOf(seed, 0)), bytes => this.sendInner(bytes));
-    this.toServer = flow('down', randomFrom(seedOf(seed, 1)), bytes => this.deliver(bytes));
+    const { agenda, air } = host;
+    this.toPeer = new Flow(agenda, air, 'up', randomFrom(seedOf(seed, 0)), {
+      onSegment: bytes => this.sendInner(bytes),
+      onEnding: () => this.finishInner(),
+      onRoom: () => this.tell(owner => owner.onWritable()),
+    });
+    this.toServer = new Flow(agenda, air, 'down', randomFrom(seedOf(seed, 1)), {
+      onSegment: bytes => this.deliver(bytes),
+      onEnding: ending => this.endServer(ending),
+      onRoom: () => this.moveOn(),
+    });
   }
 
   get remoteAddress(): string {
@@ -87,12 +106,23 @@ export class LinkSocket implements PortSocket, SocketHandler {
     return 0;
   }
 
+  /** Does the device know it as a connection? */
+  get known(): boolean {
+    return this.state === 'open' || this.state === 'closing';
+  }
+
+  /** Bytes that are yet to leave, of a connection that the server has let go; undefined if it has not. */
+  get leaving(): number | undefined {
+    return this.state === 'closing' ? this.toPeer.length : undefined;
+  }
+
   /** The server accepts it: the peer's first bytes may come. */
   open(accept: (socket: PortSocket) => SocketHandler | undefined): void {
-    if (this.released) return;
-    this.accepted = true;
+    if (this.state !== 'waiting') return;
+    this.state = 'open';
     try {
-      this.owner = accept(this);
+      const owner = accept(this);
+      if (this.isOpen) this.owner = owner;
     } catch (thrown) {
       this.host.onError(asError(thrown));
       return this.reset();
@@ -101,10 +131,16 @@ export class LinkSocket implements PortSocket, SocketHandler {
   }
 
   send(buf: Buffer, from: number, to: number): number {
-    if (this.closing || this.released) return 0;
+    if (this.state !== 'open' || this.finSent) return 0;
     const { task } = this.host;
     if (!task.busy) return this.toPeer.offer(buf, from, to);
-    task.run(() => this.tell(owner => owner.onWritable()));
+    if (!this.wakes) {
+      this.wakes = true;
+      task.run(() => {
+        this.wakes = false;
+        this.tell(owner => owner.onWritable());
+      });
+    }
     return 0;
   }
 
@@ -120,19 +156,20 @@ export class LinkSocket implements PortSocket, SocketHandler {
   }
 
   shutdown(): void {
+    if (this.state !== 'open' || this.finSent) return;
+    this.finSent = true;
     this.toPeer.finish('fin');
   }
 
   close(): void {
-    if (this.closing || this.released) return;
+    if (this.state !== 'open') return;
     this.owner = undefined;
-    this.closing = true;
+    if (this.peerGone) return this.release('close');
+    this.state = 'closing';
     // what the kernel has taken still leaves, and the FIN behind it
     this.toServer.cut();
-    if (this.peerGone) return this.release('close');
     this.toPeer.finish('released');
-    const { agenda } = this.host;
-    agenda.at(agenda.now + FIN_WAIT_MS, () => this.release('reset'));
+    this.host.onClosing();
   }
 
   reset(): void {
@@ -150,6 +187,7 @@ export class LinkSocket implements PortSocket, SocketHandler {
   freeze(error: Error): void {
     const { owner } = this;
     this.owner = undefined;
+    this.state = 'frozen';
     this.toServer.cut();
     this.toPeer.cut();
     this.inner.pause();
@@ -163,7 +201,8 @@ export class LinkSocket implements PortSocket, SocketHandler {
   }
 
   onEnd(): void {
-    this.endBehind('fin');
+    this.endings.push('fin');
+    this.moveOn();
   }
 
   onWritable(): void {
@@ -173,8 +212,13 @@ export class LinkSocket implements PortSocket, SocketHandler {
   onClose(error: Error | undefined): void {
     this.peerGone = true;
     this.toPeer.cut();
-    if (this.closing) this.release('close');
-    else this.endBehind(error ?? 'released');
+    if (this.state === 'closing') return this.release('close');
+    this.endings.push(error ?? 'released');
+    this.moveOn();
+  }
+
+  private get isOpen(): boolean {
+    return this.state === 'open';
   }
 
   /** Lets what has come into the window; while some of it waits, no more is read. */
@@ -192,44 +236,47 @@ export class LinkSocket implements PortSocket, SocketHandler {
     else this.inner.pause();
   }
 
-  private endBehind(ending: Ending): void {
-    this.endings.push(ending);
-    this.moveOn();
+  /** Can the server take something now? If not, it is given again when it can. */
+  private canTake(): boolean {
+    const { task } = this.host;
+    if (this.state !== 'open' || this.paused) return false;
+    if (!task.busy) return true;
+    task.run(() => this.toServer.goOn());
+    return false;
   }
 
   /** A segment has reached the device. @returns whether the server has taken it */
   private deliver(bytes: Buffer): boolean {
+    if (!this.canTake()) return false;
     const { host, owner } = this;
-    if (!this.accepted || this.paused) return false;
-    if (owner === undefined) return true;
-    if (host.task.busy) {
-      host.task.run(() => this.toServer.goOn());
-      return false;
-    }
     // the server's buffer may be shorter than a segment
-    this.guard(() => {
+    this.tell(handler => {
       const len = bytes.copy(host.receiveBuffer(), 0, this.delivered);
       this.delivered += len;
-      owner.onData(len);
+      handler.onData(len);
     });
     if (this.delivered < bytes.length && this.owner === owner) return this.deliver(bytes);
     this.delivered = 0;
     return true;
   }
 
-  private endServer(ending: Ending): void {
+  /** What the peer has done at last has reached the device. @returns whether the server knows it now */
+  private endServer(ending: Ending): boolean {
+    if (ending === 'fin') {
+      if (!this.canTake()) return false;
+      this.tell(owner => owner.onEnd());
+      return true;
+    }
+    // before it was accepted it concerns nobody
+    if (this.state === 'open' && !this.canTake() && !this.paused) return false;
     const { owner } = this;
-    this.host.task.run(() => {
-      if (ending === 'fin') return this.tell(handler => handler.onEnd());
-      // it was not accepted yet, or has been let go already
-      this.release('close');
-      this.tellClose(owner, ending === 'released' ? undefined : ending);
-    });
+    this.release('close');
+    this.tellClose(owner, ending === 'released' ? undefined : ending);
+    return true;
   }
 
   /** A segment has reached the peer. @returns whether its kernel has taken it */
   private sendInner(bytes: Buffer): boolean {
-    if (this.peerGone) return true;
     if (this.inner.pending > 0) return false;
     this.sent += this.inner.send(bytes, this.sent, bytes.length);
     if (this.sent < bytes.length) return false;
@@ -237,40 +284,42 @@ export class LinkSocket implements PortSocket, SocketHandler {
     return true;
   }
 
-  private finishInner(): void {
-    if (this.closing) this.release('close');
-    else if (!this.peerGone) this.inner.shutdown();
-  }
-
-  private tell(callback: (owner: SocketHandler) => void): void {
-    const { owner } = this;
-    if (owner !== undefined) this.guard(() => callback(owner));
+  private finishInner(): boolean {
+    if (this.state === 'closing') this.release('close');
+    else this.inner.shutdown();
+    return true;
   }
 
   /** What the server throws ends this connection only. */
-  private guard(callback: () => void): void {
+  private tell(callback: (owner: SocketHandler) => void): void {
+    const { owner } = this;
+    if (owner === undefined) return;
     try {
-      callback();
+      callback(owner);
     } catch (thrown) {
-      // it may have closed the connection and then thrown
-      const { owner } = this;
       const error = asError(thrown);
+      // it may have closed the connection and then thrown
+      const told = this.owner;
       this.host.onError(error);
       this.release('reset');
-      this.tellClose(owner, error);
+      this.tellClose(told, error);
     }
   }
 
   private tellClose(owner: SocketHandler | undefined, error: Error | undefined): void {
-    this.guard(() => owner?.onClose(error));
+    try {
+      owner?.onClose(error);
+    } catch (thrown) {
+      this.host.onError(asError(thrown));
+    }
   }
 
   private release(how: 'close' | 'reset'): void {
+    if (this.state === 'released') return;
     this.owner = undefined;
+    this.state = 'released';
     this.toServer.cut();
     this.toPeer.cut();
-    if (this.released) return;
-    this.released = true;
     if (!this.peerGone) this.inner[how]();
     this.host.onReleased(this);
   }

@@ -78,7 +78,7 @@ export function deviceProfile(chip: DeviceChip, overrides: ProfileOverrides = {}
   checkRange('overrides.bootSeconds', bootSeconds, SECONDS);
   return {
     chip,
-    config: { ...own.config, ...config },
+    config: { ...own.config, ...definedOf(config) },
     link: { ...own.link, ...checkLink(link) },
     heap: { ...own.heap, ...checkHeapSettings(heap) },
     bootSeconds,
@@ -136,9 +136,35 @@ function checkSettings<T extends object>(
   ranges: Readonly<Record<keyof T, Range>>,
 ): Partial<T> {
   checkFields(what, given, Object.keys(ranges));
-  const set = Object.entries(given as object).filter(([, value]) => value !== undefined);
-  for (const [name, value] of set) checkRange(`${what}.${name}`, value, ranges[name as keyof T]);
-  return Object.fromEntries(set) as Partial<T>;
+  const set: Partial<T> = definedOf(given as Partial<T>);
+  for (const [name, value] of Object.entries(set)) checkRange(`${what}.${name}`, value, ranges[name as keyof T]);
+  return set;
+}
+
+/** Its fields that are not undefined. */
+export function definedOf<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
+}
+
+/**
+ * A profile may be kept as JSON, or made by hand: is it whole, and right?
+ *
+ * @throws EspError ESP_ERR_INVALID_ARG
+ */
+export function checkProfile(profile: unknown): void {
+  checkFields('profile', profile, ['chip', 'config', 'link', 'heap', 'bootSeconds']);
+  const { chip, ...overrides } = profile as DeviceProfile;
+  deviceProfile(chip, overrides);
+  const { link, heap, bootSeconds } = overrides;
+  const given: readonly (readonly [string, object, object])[] = [
+    ['link', LINK_RANGES, link ?? {}],
+    ['heap', HEAP_RANGES, heap ?? {}],
+  ];
+  for (const [what, ranges, fields] of given) {
+    const missing = Object.keys(ranges).find(name => !Object.hasOwn(definedOf(fields), name));
+    if (missing !== undefined) invalidArg(`profile.${what} has no ${missing}: make profiles with deviceProfile()`);
+  }
+  checkRange('profile.bootSeconds', bootSeconds, SECONDS);
 }
 
 /** @throws EspError ESP_ERR_INVALID_ARG if it is no object, or has another field than these */

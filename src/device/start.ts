@@ -1,7 +1,7 @@
 /** How a device comes to be. */
 import { invalidArg } from '../err.js';
 import { Device, type DeviceOptions, type DeviceParts } from './device.js';
-import { checkFields, checkRange } from './profile.js';
+import { checkFields, checkProfile, checkRange } from './profile.js';
 import { checkScenario } from './scenario.js';
 
 /**
@@ -20,6 +20,7 @@ export async function deviceWith(options: DeviceOptions, parts: DeviceParts): Pr
   if (typeof onBoot !== 'function') invalidArg('onBoot must be a function that registers the handlers');
   checkRange('seed', seed, { min: 0, max: 2 ** 32 - 1, integer: true });
   checkScenario(scenario);
+  if (options.profile !== undefined) checkProfile(options.profile);
   const device = new Device(options, parts);
   await device.start(scenario);
   return device;

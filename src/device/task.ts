@@ -1,53 +1,56 @@
 /** The task that a device's server runs in: one thing at a time, and while it is busy everything else waits. */
 import type { Clock } from '../sess/deadlines.js';
 import type { Agenda } from './agenda.js';
+import { Gate } from './gate.js';
 
 export class ServerTask {
-  private busyUntil = Number.NEGATIVE_INFINITY;
-  /** What waits for the application to have booted; undefined when it has. */
-  private booting: (() => void)[] | undefined;
+  private readonly gate: Gate;
+  private boots = 0;
 
-  constructor(private readonly agenda: Agenda) {}
-
-  get busy(): boolean {
-    return this.booting !== undefined || this.agenda.now < this.busyUntil;
+  constructor(private readonly agenda: Agenda) {
+    this.gate = new Gate(agenda);
   }
 
-  /** It is busy for so many ms, behind what it is busy with already. @returns when it is free again */
-  occupy(ms: number): number {
-    this.busyUntil = Math.max(this.agenda.now, this.busyUntil) + ms;
-    return this.busyUntil;
+  get busy(): boolean {
+    return this.gate.shut;
+  }
+
+  /** It is busy for so many ms, behind what it is busy with already. */
+  occupy(ms: number): void {
+    this.gate.shutUntil(Math.max(this.agenda.now, this.gate.opensAt) + ms);
   }
 
   /** Calls `act` as soon as the task is free: now, if it is. */
   run(act: () => void): void {
-    if (this.booting !== undefined) this.booting.push(act);
-    else if (this.busy) this.agenda.at(this.busyUntil, () => this.run(act));
-    else act();
+    this.gate.pass(act);
   }
 
-  /** The device starts anew: nothing that was to be done is. */
+  /** The same behind what it is just busy with, in front of all else. */
+  runNext(act: () => void): void {
+    this.gate.passFirst(act);
+  }
+
+  /** The device starts anew: nothing that was to be done is, and all waits for the application to have booted. */
   boot(): void {
-    this.booting = [];
-    this.busyUntil = Number.NEGATIVE_INFINITY;
-  }
-
-  /** The application has booted. */
-  booted(): void {
-    const waiting = this.booting ?? [];
-    this.booting = undefined;
-    for (const act of waiting) this.agenda.at(this.agenda.now, () => this.run(act));
+    this.boots += 1;
+    this.gate.reset();
+    this.gate.shutUntil(Number.POSITIVE_INFINITY);
   }
 
   /** It is free now. */
-  restore(): void {
-    this.busyUntil = Number.NEGATIVE_INFINITY;
+  free(): void {
+    this.gate.open();
   }
 
-  /** Queued works wait for the task. */
-  readonly schedule = (act: () => void): void => {
-    setImmediate(() => this.run(act));
-  };
+  /** How the works of this boot's server come to their turn. */
+  scheduler(): (act: () => void) => void {
+    const boot = this.boots;
+    return act => {
+      setImmediate(() => {
+        if (this.boots === boot) this.run(act);
+      });
+    };
+  }
 
   /** The clock of the server: its deadlines are looked at by the task too. */
   clock(inner: Clock): Clock {

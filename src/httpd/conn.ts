@@ -217,7 +217,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   beginAsync(req: HttpdReq): HttpdReq {
-    this.memory?.takeForCopy();
+    if (this.sess.open) this.memory?.takeForCopy();
     if (!this.body.waiting) this.waitForHandler();
     this.takesLong();
     this.async = true;
