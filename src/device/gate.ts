@@ -38,10 +38,10 @@ export class Gate {
     this.plan();
   }
 
-  /** Opens it now. */
+  /** Opens it now, whatever was planned. */
   open(): void {
     this.until = Number.NEGATIVE_INFINITY;
-    this.plan();
+    this.agenda.at(this.agenda.now, () => this.letPass());
   }
 
   /** Opens it, and those that wait never pass. */

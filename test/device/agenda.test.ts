@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Agenda } from '../../src/device/agenda.js';
+import { randomFrom } from '../../src/device/random.js';
 import { ManualClock } from '../support/clock.js';
 
 function rig() {
@@ -30,6 +31,28 @@ describe('an agenda', () => {
     expect(seen).toEqual(['1010 a', '1010 b']);
     clock.advance(100);
     expect(seen).toEqual(['1010 a', '1010 b', '1015.5 between', '1020 c', '1020 d']);
+  });
+
+  test('keeps that order among thousands, in whatever order they are planned', () => {
+    const { clock, agenda } = rig();
+    const random = randomFrom(1);
+    const planned = Array.from({ length: 3_000 }, (_, i) => ({ time: 1_000 + Math.floor(random() * 300), i }));
+    const seen: object[] = [];
+    for (const entry of planned) agenda.at(entry.time, () => seen.push(entry));
+    clock.advance(300);
+    expect(seen).toEqual(planned.toSorted((a, b) => a.time - b.time || a.i - b.i));
+  });
+
+  test('lets others have their turn after a thousand entries', () => {
+    const { clock, agenda } = rig();
+    let done = 0;
+    for (let i = 0; i < 1_500; i++) agenda.at(1_000, () => (done += 1));
+    let between = 0;
+    clock.after(0, () => {
+      between = done;
+    });
+    clock.advance(0);
+    expect([between, done]).toEqual([1_000, 1_500]);
   });
 
   test('what is due is called soon, but never from within the call', () => {

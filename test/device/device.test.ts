@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { Device } from '../../src/device/device.js';
+import type { Device, DeviceOptions } from '../../src/device/device.js';
+import { deviceWith } from '../../src/device/start.js';
 import { ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE } from '../../src/err.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
-import type { MemConn } from '../support/mem_port.js';
+import { ManualClock } from '../support/clock.js';
+import { type MemConn, MemPort } from '../support/mem_port.js';
 import { answered, hello, MemDevice, plainProfile, request } from './support.js';
 
 /** What a peer has seen last of its connection. */
@@ -99,6 +101,30 @@ describe('a device', () => {
     const { device } = await MemDevice.start();
     expect(() => call(device)).toThrow(expect.objectContaining({ code: ESP_ERR_INVALID_ARG }));
     expect(device.recorded()).toEqual([]);
+  });
+});
+
+describe('deviceStart refuses', () => {
+  const plain = plainProfile();
+  test.each<[string, object]>([
+    ['no onBoot', { onBoot: undefined }],
+    ['an unknown option', { profiles: plain }],
+    ['a seed that is no integer', { seed: 1.5 }],
+    ['a profile that is none', { profile: {} }],
+    ['null for a profile', { profile: null }],
+    ['the name of a chip for a profile', { profile: 'esp32' }],
+    ['a profile with a string for a number', { profile: { ...plain, link: { ...plain.link, latencyMs: '5' } } }],
+    ['a profile without a part of its link', { profile: { ...plain, link: { latencyMs: 5 } } }],
+    ['a scenario that is none', { scenario: {} }],
+    ['a configuration that is none', { config: () => null }],
+    ['a wrong field of the configuration', { config: { maxOpenSockets: 0 } }],
+    ['a logger that is none', { config: { logger: 5 } }],
+  ])('%s', async (_what, options) => {
+    const refused = deviceWith({ onBoot: hello, ...options } as DeviceOptions, {
+      port: new MemPort(),
+      clock: new ManualClock(),
+    });
+    await expect(refused).rejects.toMatchObject({ code: ESP_ERR_INVALID_ARG });
   });
 });
 

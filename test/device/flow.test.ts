@@ -9,14 +9,14 @@ describe('a flow', () => {
     const rig = new Rig();
     const up = rig.flow();
     expect(up.offer(2_500)).toBe(2_500);
-    expect(up.flow.empty).toBe(false);
+    expect(up.flow.length).toBe(2_500);
     rig.clock.advance(100);
     expect(up.seen).toEqual([
       [11, 1_000],
       [12, 1_000],
       [12.5, 500],
     ]);
-    expect(up.flow.empty).toBe(true);
+    expect(up.flow.length).toBe(0);
     expect([rig.air.bytesUp, rig.air.bytesDown, rig.clock.running]).toEqual([2_500, 0, 0]);
   });
 
@@ -83,6 +83,47 @@ describe('a flow', () => {
   });
 });
 
+describe('small writes', () => {
+  const offer = (rig: Rig, up: ReturnType<Rig['flow']>, text: string): void => {
+    expect(up.flow.offer(Buffer.from(text), 0, text.length)).toBe(text.length);
+    rig.clock.advance(0);
+  };
+
+  test('join the segment that waits for the transmitter, up to its size', () => {
+    const rig = new Rig({ segmentSize: 4 });
+    const up = rig.flow();
+    for (const text of ['ab', 'c', 'defgh', 'i']) offer(rig, up, text);
+    expect(up.flow.length).toBe(9);
+    up.flow.finish('fin');
+    rig.clock.advance(100);
+    expect(up.bytes.map(String)).toEqual(['abcd', 'efgh', 'i']);
+    expect(up.seen.at(-1)?.[1]).toBe('fin');
+    // two numbers for each segment, and for the end
+    expect([up.drawn, rig.air.bytesUp, up.flow.length]).toEqual([8, 9, 0]);
+  });
+
+  test('do not join one that has left, nor one of another connection', () => {
+    const rig = new Rig();
+    const [a, b] = [rig.flow(), rig.flow()];
+    a.offer(500);
+    b.offer(100);
+    rig.clock.advance(0.5);
+    a.offer(100);
+    rig.clock.advance(100);
+    expect([a.seen.map(([, len]) => len), b.seen.map(([, len]) => len)]).toEqual([[500, 100], [100]]);
+  });
+
+  test('take their time of the radio all the same', () => {
+    const rig = new Rig();
+    const [a, b] = [rig.flow(), rig.flow()];
+    a.offer(300);
+    a.offer(600);
+    b.offer(1_000);
+    rig.clock.advance(100);
+    expect([a.seen.length, b.times]).toEqual([1, [11.9]]);
+  });
+});
+
 describe('the window', () => {
   test('takes no more than may be under way, and more when that is acknowledged, a latency behind its arrival', () => {
     const rig = new Rig();
@@ -119,11 +160,15 @@ describe('the window', () => {
   test('who waits is woken for a whole segment', () => {
     const rig = new Rig();
     const up = rig.flow();
-    for (let i = 0; i < 8; i++) up.offer(500);
+    // each leaves before the next one comes, so that they do not join
+    for (let i = 0; i < 8; i++) {
+      up.offer(500);
+      rig.clock.advance(1);
+    }
     expect(up.offer(500)).toBe(0);
     rig.clock.advance(100);
-    // acknowledged at 20.5, and at 21
-    expect(up.rooms).toEqual([21]);
+    // acknowledged at 20.5, and at 21.5
+    expect(up.rooms).toEqual([21.5]);
   });
 
   test('or when nothing is under way any more', () => {
@@ -219,7 +264,7 @@ describe('a receiver that does not take', () => {
     up.takes = false;
     up.sendAll(5_000);
     rig.clock.advance(50);
-    expect([up.seen, up.rooms, up.flow.empty]).toEqual([[], [], false]);
+    expect([up.seen, up.rooms, up.flow.length]).toEqual([[], [], 4_000]);
     up.takes = true;
     up.flow.goOn();
     expect(up.times).toEqual([50, 50, 50, 50]);
@@ -242,6 +287,19 @@ describe('a receiver that does not take', () => {
       [50, 1_000],
       [50, 'fin'],
     ]);
+  });
+
+  test('nor an ending: it comes again', () => {
+    const rig = new Rig();
+    const up = rig.flow();
+    up.flow.finish('fin');
+    up.takes = false;
+    rig.clock.advance(50);
+    expect(up.seen).toEqual([]);
+    up.takes = true;
+    up.flow.goOn();
+    up.flow.goOn();
+    expect(up.seen).toEqual([[50, 'fin']]);
   });
 
   test('may call goOn within onSegment: nothing comes twice', () => {

@@ -6,7 +6,7 @@ describe('an outage', () => {
   test('what is sent meanwhile leaves when it is over', () => {
     const rig = new Rig();
     const up = rig.flow();
-    rig.air.downUntil = 100;
+    rig.air.lose(100);
     expect(rig.air.down).toBe(true);
     up.offer(2_000);
     rig.clock.advance(200);
@@ -21,10 +21,11 @@ describe('an outage', () => {
     b.offer(1_000);
     a.flow.finish('fin');
     rig.clock.advance(11);
-    rig.air.downUntil = 40;
+    rig.air.lose(29);
     rig.clock.advance(20);
-    // it lasts longer
-    rig.air.downUntil = 100;
+    // it lasts longer, and not shorter again
+    rig.air.lose(69);
+    rig.air.lose(1);
     rig.clock.advance(200);
     expect(a.seen).toEqual([
       [11, 1_000],
@@ -38,7 +39,7 @@ describe('an outage', () => {
     const rig = new Rig();
     const up = rig.flow();
     for (const byte of [1, 2, 3]) up.flow.offer(Buffer.alloc(1_000, byte), 0, 1_000);
-    rig.air.downUntil = 13;
+    rig.air.lose(13);
     rig.clock.advance(100);
     expect(up.bytes.map(([byte]) => byte)).toEqual([1, 2, 3]);
   });
@@ -47,13 +48,35 @@ describe('an outage', () => {
     const rig = new Rig({ latencyMs: 0 });
     const up = rig.flow();
     up.offer(1_000);
-    rig.air.downUntil = 50;
+    rig.air.lose(50);
     up.flow.finish('fin');
     rig.clock.advance(100);
     expect(up.seen).toEqual([
       [50, 1_000],
       [50, 'fin'],
     ]);
+  });
+
+  test('tells since when it lasts, and until when', () => {
+    const { air, clock } = new Rig();
+    expect(air.lose(50)).toEqual({ since: 0, until: 50 });
+    clock.advance(20);
+    expect(air.lose(10)).toEqual({ since: 0, until: 50 });
+    expect(air.lose(60)).toEqual({ since: 0, until: 80 });
+    clock.advance(60);
+    expect(air.down).toBe(false);
+    expect(air.lose(5)).toEqual({ since: 80, until: 85 });
+  });
+
+  test('ends at once when it is restored', () => {
+    const rig = new Rig();
+    const up = rig.flow();
+    up.offer(1_000);
+    rig.air.lose(10_000);
+    rig.clock.advance(30);
+    rig.air.restore();
+    rig.clock.advance(0);
+    expect([up.times, rig.air.down]).toEqual([[30], false]);
   });
 });
 

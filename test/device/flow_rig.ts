@@ -48,7 +48,10 @@ export class Sink {
         this.bytes.push(bytes);
         return true;
       },
-      onEnding: ending => this.seen.push([rig.agenda.now, ending]),
+      onEnding: ending => {
+        if (this.takes) this.seen.push([rig.agenda.now, ending]);
+        return this.takes;
+      },
       onRoom: () => {
         this.rooms.push(rig.agenda.now);
         this.onRoom();
