@@ -17,20 +17,65 @@ export interface TagLog {
   error(message: string): void;
 }
 
+const TAPS = Symbol.for('esp-httpd.log.taps');
 const LETTERS: Record<number, string> = { 10: 'V', 20: 'D', 30: 'I', 40: 'W', 50: 'E', 60: 'E' };
-const startedAt = Date.now();
+// of the process, and not of this module: an application may have another copy of it, and they share one log
+const startedAt = Math.round(performance.timeOrigin);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to escape
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 
-/** Prints pino's lines in ESP-IDF's form. Times are milliseconds since the start of the process, as on the chip. */
+/** A line of pino's in ESP-IDF's form. Times are milliseconds since the start of the process, as on the chip. */
+function espLine(line: string): string {
+  const { level, time, tag, msg } = JSON.parse(line) as { level: number; time: number; tag?: string; msg?: string };
+  // one line a message, and nothing in it that drives a terminal
+  const text = (msg ?? '').replace(CONTROL, escapeForLog);
+  return `${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${tag ?? 'app'}: ${text}`;
+}
+
+type LogTap = (line: string) => void;
+
+/** Who sees the lines too. All copies of this module in a process share it. */
+const taps: Set<LogTap> = sharedTaps(globalThis as TapHolder);
+
+interface TapHolder {
+  [TAPS]?: Set<LogTap>;
+}
+
+function sharedTaps(global: TapHolder): Set<LogTap> {
+  global[TAPS] ??= new Set();
+  return global[TAPS];
+}
+
 const espStream = {
   write(line: string): void {
-    const { level, time, tag, msg } = JSON.parse(line) as { level: number; time: number; tag?: string; msg?: string };
-    // one line a message, and nothing in it that drives a terminal
-    const text = (msg ?? '').replace(CONTROL, escapeForLog);
-    process.stdout.write(`${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${tag ?? 'app'}: ${text}\n`);
+    const text = espLine(line);
+    process.stdout.write(`${text}\n`);
+    for (const tap of taps) tap(text);
   },
 };
+
+/** pino prints its own lines; the taps get ESP-IDF's form. */
+const tapHook = {
+  streamWrite(line: string): string {
+    if (taps.size > 0) {
+      const text = espLine(line);
+      for (const tap of taps) tap(text);
+    }
+    return line;
+  },
+};
+
+/**
+ * Shows each line that is printed where no other logger is given, whichever copy of this library in the process has
+ * written it.
+ *
+ * @param tap is called with a line in ESP-IDF's form, without its line ending; it must neither throw nor log
+ * @returns ends it
+ */
+export function tapLog(tap: LogTap): () => void {
+  taps.add(tap);
+  return () => void taps.delete(tap);
+}
 
 let shared: Logger | undefined;
 
@@ -40,7 +85,8 @@ function defaultLogger(): Logger {
     const level = process.env.HTTPD_LOG || 'info';
     const known = level === 'silent' || Object.hasOwn(pino.levels.values, level);
     const options = { level: known ? level : 'info', base: null };
-    shared = process.env.HTTPD_LOG_FORMAT === 'json' ? pino(options) : pino(options, espStream);
+    const json = process.env.HTTPD_LOG_FORMAT === 'json';
+    shared = json ? pino({ ...options, hooks: tapHook }) : pino(options, espStream);
   }
   return shared;
 }
@@ -61,6 +107,15 @@ export function espLog(tag: string, logger: Logger = defaultLogger()): TagLog {
     warn: message => child.warn(message),
     error: message => child.error(message),
   };
+}
+
+/**
+ * The library's own logger, for a server that is not the one whose log is read: errors only, marked with
+ * `prefix`.
+ */
+export function sideLogger(prefix: string): Logger {
+  const logger = defaultLogger();
+  return logger.child({}, { msgPrefix: prefix, level: logger.isLevelEnabled('error') ? 'error' : logger.level });
 }
 
 /** The tags of ESP-IDF's server, one for each of its files. */

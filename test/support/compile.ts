@@ -34,6 +34,7 @@ async function compileTo(outDir: string): Promise<void> {
   writeFileSync(join(outDir, 'tsconfig.json'), JSON.stringify(config));
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   await promisify(execFile)(process.execPath, [tsc, '-p', outDir, '--pretty', 'false']);
+  cpSync(join(ROOT, 'assets'), join(outDir, 'assets'), { recursive: true });
   cpSync(join(ROOT, 'examples'), join(outDir, 'examples'), {
     recursive: true,
     filter: name => extname(name) !== '.ts',
