@@ -1,7 +1,10 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import * as device from '../src/device/index.js';
 import { HttpdReq } from '../src/httpd/req.js';
 import { HttpdServer } from '../src/httpd/server.js';
 import * as api from '../src/index.js';
+import * as client from '../src/ws_client/index.js';
 import { startTestServer } from './support/server.js';
 
 const exported = api as Record<string, unknown>;
@@ -335,5 +338,42 @@ describe('fields', () => {
       wsCloseCb: () => {},
     };
     expect(() => server.registerUriHandler(full)).not.toThrow();
+  });
+});
+
+describe('the entries beside the main one', () => {
+  test('esp-httpd/client', () => {
+    const names = Object.keys(client).filter(name => !/^[A-Z0-9_]+$/.test(name));
+    expect(names.sort()).toEqual([
+      'EspError',
+      'EspWebsocketClient',
+      'EspWebsocketError',
+      'WsMessage',
+      'espErrToName',
+      'espWebsocketClientInit',
+    ]);
+  });
+
+  test('esp-httpd/device', () => {
+    expect(Object.keys(device).sort()).toEqual([
+      'ControlLog',
+      'Device',
+      'checkScenario',
+      'controlStart',
+      'deviceProfile',
+      'deviceStart',
+    ]);
+  });
+
+  test('are all in package.json, and each has its types', () => {
+    const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+      exports: Record<string, { import?: string; types?: string }>;
+    };
+    for (const [entry, { import: file, types }] of Object.entries(exports)) {
+      if (entry === './package.json') continue;
+      const source = new URL(`../${file?.replace('dist/', 'src/').replace(/\.js$/, '.ts')}`, import.meta.url);
+      expect(existsSync(source), entry).toBe(true);
+      expect(types).toBe(file?.replace(/\.js$/, '.d.ts'));
+    }
   });
 });

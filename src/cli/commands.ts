@@ -6,7 +6,7 @@ import { init } from './init.js';
 const USAGE = `Usage: npx esp-httpd <command>
 
   device <module>  runs an application as a simulated device; see npx esp-httpd device --help
-  init             makes a new project; see npx esp-httpd init --help
+  init <folder>    makes a new project; see npx esp-httpd init --help
   --version        the version of esp-httpd
   --help           this text`;
 

@@ -1,9 +1,12 @@
 /** What `esp-httpd/device` exports, and nothing else. */
-
 export {
+  ControlLog,
   type ControlOptions,
   type ControlServer,
+  type ControlState,
   controlStart,
+  type LiveMessage,
+  type LogPart,
 } from '../device_control/index.js';
 export type { DeviceChip } from './chips.js';
 export { Device, type DeviceOptions } from './device.js';

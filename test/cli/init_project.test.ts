@@ -1,0 +1,177 @@
+/** A new project from the packed tarball, the way a user has it; the registry is ours, and nothing goes beyond 127.0.0.1. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { type Registry, startRegistry } from './registry_fixture.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const NAME = 'my-device';
+/** npm and compilers, on a machine that does much else. */
+const SLOW_MS = 120_000;
+
+let temp: string;
+let project: string;
+let registry: Registry;
+let env: Record<string, string>;
+const running = new Set<ChildProcess>();
+
+/** @returns what it has printed */
+async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
+  try {
+    return (await promisify(execFile)(command, args, { cwd, env })).stdout;
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`, { cause: error });
+  }
+}
+
+/** Packs what a release has in it. `dist` is made anew: the one of the checkout may be old, or just being built. */
+async function pack(): Promise<string> {
+  const release = join(temp, 'release');
+  mkdirSync(release);
+  const { files, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  for (const name of ['package.json', ...files]) {
+    if (name !== 'dist') cpSync(join(ROOT, name), join(release, name), { recursive: true });
+  }
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const options = ['--outDir', join(release, 'dist'), '--noCheck', '--pretty', 'false'];
+  await run(ROOT, process.execPath, tsc, '-p', join(ROOT, 'tsconfig.build.json'), ...options);
+  await run(release, 'npm', 'pack', '--ignore-scripts', '--pack-destination', join(temp, 'work place'));
+  return `./esp-httpd-${version}.tgz`;
+}
+
+beforeAll(async () => {
+  temp = mkdtempSync(join(tmpdir(), 'esp-httpd-project-'));
+  const place = join(temp, 'work place');
+  mkdirSync(place);
+  // without koffi, which need not be there
+  registry = await startRegistry(['koffi']);
+  env = {
+    // nothing that npm or vitest have put there
+    PATH: process.env.PATH ?? '',
+    HOME: temp,
+    TMPDIR: temp,
+    npm_config_registry: registry.url,
+    npm_config_cache: join(temp, 'cache'),
+    npm_config_globalconfig: join(temp, 'npmrc'),
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
+    npm_config_update_notifier: 'false',
+  };
+  const tarball = await pack();
+  await run(place, 'npx', '--yes', tarball, 'init', NAME);
+  project = join(place, NAME);
+  await run(project, 'npm', 'install');
+}, SLOW_MS);
+
+afterAll(async () => {
+  for (const { pid } of running) if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  await registry?.stop();
+  rmSync(temp, { recursive: true, force: true, maxRetries: 3 });
+});
+
+/** `npm start`, in a process group of its own, as a terminal has it. */
+function npmStart(...args: string[]) {
+  const child = spawn('npm', ['start', '--', ...args], { cwd: project, env, detached: true });
+  running.add(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', text => {
+      output += text;
+    });
+  }
+  const ended = once(child, 'close').then(([status]) => {
+    running.delete(child);
+    return status as number | null;
+  });
+  return {
+    ended,
+    output: () => output,
+    async printed(pattern: RegExp): Promise<string> {
+      for (;;) {
+        const found = pattern.exec(output)?.[1];
+        if (found !== undefined) return found;
+        const more = await Promise.race([once(child.stdout, 'data'), ended]);
+        if (!Array.isArray(more)) throw new Error(`ended with status ${more}:\n${output}`);
+      }
+    },
+    /** Ctrl-C goes to the whole group. */
+    interrupt: () => process.kill(-(child.pid as number), 'SIGINT'),
+  };
+}
+
+describe('npx esp-httpd init, npm install', () => {
+  test('the project has what it says, and asks for the tarball again', () => {
+    const { name, dependencies } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'));
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    expect(name).toBe(NAME);
+    expect(dependencies).toEqual({
+      'esp-httpd': expect.stringMatching(new RegExp(`^file:/.*/work place/esp-httpd-${version}\\.tgz$`)),
+    });
+    expect(existsSync(join(project, '.gitignore'))).toBe(true);
+    expect(existsSync(join(project, 'node_modules/koffi'))).toBe(false);
+  });
+
+  test(
+    'npm start: GET, the page, its WebSocket and the control page are there, until Ctrl-C',
+    async () => {
+      const program = npmStart('--port', '0', '--control', '0');
+      const url = await program.printed(/device: app\.ts: (http:\/\/127\.0\.0\.1:\d+)\/\n/);
+      const control = await program.printed(/device: control page: (http:\/\/127\.0\.0\.1:\d+)\/\n/);
+
+      const answer = await fetch(`${url}/api/hello`);
+      expect(answer.headers.get('content-type')).toBe('application/json');
+      expect(await answer.json()).toEqual({ name: NAME, uptime: expect.any(Number) });
+      const page = await (await fetch(url)).text();
+      expect(page).toContain(`<h1>${NAME}</h1>`);
+      const [, script = ''] = /src="(.*?)"/.exec(page) ?? [];
+      expect((await fetch(new URL(script, url))).headers.get('content-type')).toMatch(/^text\/javascript/);
+      expect((await fetch(control)).status).toBe(200);
+
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/ws`, { origin: url });
+      const [status] = await once(socket, 'message');
+      expect(JSON.parse(String(status))).toEqual({ name: NAME, uptime: expect.any(Number) });
+      socket.send('hello');
+      for await (const [message] of messagesOf(socket)) if (message === 'hello') break;
+
+      const closed = once(socket, 'close');
+      program.interrupt();
+      expect((await closed)[0]).toBe(1001);
+      await program.ended;
+      expect(program.output()).toContain('device: Stopped\n');
+    },
+    SLOW_MS,
+  );
+
+  test(
+    'npm test passes: the page connects again when the device has booted again',
+    async () => {
+      const output = await run(project, 'npm', 'test');
+      expect(output).toMatch(/^ok \d+ - the page connects again when the device has booted again$/m);
+      expect(output).toMatch(/^# fail 0$/m);
+    },
+    SLOW_MS,
+  );
+
+  test(
+    'npm run typecheck finds nothing',
+    async () => {
+      await run(project, 'npm', 'run', 'typecheck');
+    },
+    SLOW_MS,
+  );
+});
+
+/** Each second the device says how long it is up, so an answer need not be the next message. */
+async function* messagesOf(socket: WebSocket): AsyncGenerator<[string]> {
+  for (;;) {
+    const [data] = await once(socket, 'message');
+    yield [String(data)];
+  }
+}
