@@ -214,7 +214,7 @@ describe('the import lines of src', () => {
   });
 
   test('the arithmetic of a device knows no timer, and no clock but the one that it is given', () => {
-    for (const file of ['random', 'agenda', 'air', 'flow', 'task', 'heap', 'profile', 'chips', 'scenario']) {
+    for (const file of ['random', 'agenda', 'gate', 'air', 'flow', 'heap', 'profile', 'chips', 'scenario']) {
       const code = (TEXT.get(`device/${file}.ts`) ?? '').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
       expect(code, file).not.toBe('');
       expect(code, file).not.toMatch(/\b(setTimeout|setInterval|Date|performance|Math\.random|process|console)\b/);

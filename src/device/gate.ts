@@ -5,7 +5,8 @@ export class Gate {
   /** Until then it is shut, on the agenda's clock. */
   private until = Number.NEGATIVE_INFINITY;
   private waiting: (() => void)[] = [];
-  private planned = false;
+  /** When it is looked at next. */
+  private plannedFor = Number.POSITIVE_INFINITY;
   private passing = false;
 
   constructor(private readonly agenda: Agenda) {}
@@ -38,10 +39,10 @@ export class Gate {
     this.plan();
   }
 
-  /** Opens it now, whatever was planned. */
+  /** Opens it now. */
   open(): void {
     this.until = Number.NEGATIVE_INFINITY;
-    this.agenda.at(this.agenda.now, () => this.letPass());
+    this.plan();
   }
 
   /** Opens it, and those that wait never pass. */
@@ -51,10 +52,12 @@ export class Gate {
   }
 
   private plan(): void {
-    if (this.planned || this.waiting.length === 0 || this.until === Number.POSITIVE_INFINITY) return;
-    this.planned = true;
-    this.agenda.at(Math.max(this.until, this.agenda.now), () => {
-      this.planned = false;
+    const time = Math.max(this.until, this.agenda.now);
+    if (this.waiting.length === 0 || time >= this.plannedFor) return;
+    this.plannedFor = time;
+    this.agenda.at(time, () => {
+      // else it was planned for an earlier time since
+      if (this.plannedFor === time) this.plannedFor = Number.POSITIVE_INFINITY;
       this.letPass();
     });
   }

@@ -6,6 +6,8 @@ import { type Clock, systemClock } from '../sess/deadlines.js';
 
 /** What a timer may be late, in ms. */
 const TIMER_SLACK = 2;
+/** The longest time that a timer of Node.js can wait, in ms. */
+const TIMER_MAX = 2 ** 31 - 1;
 
 export const preciseClock: Clock = {
   now: () => performance.now(),
@@ -18,7 +20,7 @@ export const preciseClock: Clock = {
       const rest = due - performance.now();
       if (rest <= 0) fn();
       else if (rest < TIMER_SLACK) immediate = setImmediate(wait);
-      else timer = setTimeout(wait, rest - TIMER_SLACK + 1);
+      else timer = setTimeout(wait, Math.min(rest - TIMER_SLACK + 1, TIMER_MAX));
     };
     // never from within the call
     if (ms < TIMER_SLACK) immediate = setImmediate(wait);

@@ -22,6 +22,8 @@ export type ScenarioStep = { readonly at: number } & DeviceEvent;
 /** In any order. */
 export type Scenario = readonly ScenarioStep[];
 
+/** In seconds: some thirty years. */
+const TIME = { min: 0, max: 1e9 };
 /** More steps than anybody writes. */
 export const SCENARIO_MAX = 10_000;
 
@@ -51,7 +53,7 @@ function checkStep(step: unknown, what: string): void {
   const names = Object.keys(CHECKS);
   checkFields(what, step, ['at', ...names]);
   const { at, ...event } = step as Record<string, unknown>;
-  checkSeconds(at, `${what}: at`);
+  checkRange(`${what}: at`, at, TIME);
   const [name, ...more] = Object.keys(event);
   if (name === undefined || more.length > 0) invalidArg(`${what} must have 'at' and one of ${names.join(', ')}`);
   CHECKS[name]?.(event[name], `${what}: ${name}`);

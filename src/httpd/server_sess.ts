@@ -180,7 +180,7 @@ export abstract class ServerSess {
     const payload = payloadOf(frame);
     const kept = { ...frame, len: 0, payload: typeof payload === 'string' ? payload : Uint8Array.from(payload) };
     const { heap } = this.core;
-    const bytes = kept.payload.length;
+    const bytes = Buffer.byteLength(kept.payload);
     if (heap !== undefined) allocate(heap, bytes, 'a frame that waits');
     const work = async (): Promise<void> => {
       heap?.give(bytes);

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { CHIPS, type DeviceChip } from '../../src/device/chips.js';
 import {
   checkLink,
+  checkProfile,
   deviceProfile,
   type HeapSettings,
   type LinkSettings,
@@ -76,7 +77,7 @@ describe('the profile of a chip', () => {
   test('what is undefined stays as it is', () => {
     const nothing = { config: undefined, link: undefined, heap: undefined, bootSeconds: undefined };
     expect(deviceProfile('esp32', nothing)).toEqual(deviceProfile('esp32'));
-    const fields = { link: { latencyMs: undefined }, heap: { size: undefined } };
+    const fields = { config: { maxUriLen: undefined }, link: { latencyMs: undefined }, heap: { size: undefined } };
     expect(deviceProfile('esp32', fields as never)).toEqual(deviceProfile('esp32'));
   });
 
@@ -106,6 +107,29 @@ describe('the profile of a chip', () => {
     [{ bootSeconds: Number.NaN }, 'overrides.bootSeconds must be a number from 0 to 86400, not NaN'],
   ])('%j is refused: %s', (overrides, message) => {
     expect(() => deviceProfile('esp32', overrides as ProfileOverrides)).toThrow(refused(message));
+  });
+});
+
+describe('a profile that was kept, or made by hand', () => {
+  const whole = deviceProfile('esp32');
+  const without = (group: object, name: string): object => ({ ...group, [name]: undefined });
+
+  test.each(CHIP_NAMES)('%s: is taken after a journey as JSON', chip => {
+    expect(() => checkProfile(JSON.parse(JSON.stringify(deviceProfile(chip))))).not.toThrow();
+  });
+
+  test.each<[string, unknown, string]>([
+    ['a chip alone', 'esp32', 'profile must be an object'],
+    ['nothing in it', {}, "there is no profile 'undefined'"],
+    ['another field', { ...whole, name: 'mine' }, "profile has no field 'name'"],
+    ['no link', without(whole, 'link'), 'profile.link has no bandwidthUp: make profiles with deviceProfile()'],
+    ['no heap', without(whole, 'heap'), 'profile.heap has no size'],
+    ['no bootSeconds', without(whole, 'bootSeconds'), 'profile.bootSeconds must be a number from 0 to 86400'],
+    ['a part of a link', { ...whole, link: without(whole.link, 'stallMs') }, 'profile.link has no stallMs'],
+    ['a wrong value', { ...whole, heap: { ...whole.heap, size: -1 } }, 'heap.size must be an integer from 0'],
+    ['a wrong configuration', { ...whole, config: 5 }, 'config must be an object of HttpdConfig'],
+  ])('%s is refused', (_what, profile, message) => {
+    expect(() => checkProfile(profile)).toThrow(refused(message));
   });
 });
 
