@@ -48,7 +48,7 @@ const boot: Record<string, Schema> = {
   bootSeconds: seconds("Until it can be reached again; by default the profile's"),
 };
 
-const at = { at: seconds('From the start of the device, or of playing') };
+const at = { at: number(0, 1e9, 'From the start of the device, or of playing, in seconds') };
 const bootStep: Schema = { oneOf: [{ const: true }, object(boot, [])] };
 
 const session = object({
