@@ -37,8 +37,6 @@ class DeviceProcess {
   private constructor(
     private readonly child: ChildProcess,
     readonly port: number,
-    /** Of the same server without a link. */
-    readonly direct: number,
   ) {}
 
   static async start(chip: string, select: string, tls: readonly string[] = []): Promise<DeviceProcess> {
@@ -47,13 +45,13 @@ class DeviceProcess {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, HTTPD_LOG: 'silent' },
     });
-    const [{ port, direct }] = (await once(child, 'message')) as [{ port: number; direct: number }];
-    return new DeviceProcess(child, port, direct);
+    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+    return new DeviceProcess(child, port);
   }
 
-  async ask<T>(ask: string, seconds?: number): Promise<T> {
+  async ask<T>(ask: string, argument?: unknown): Promise<T> {
     const answer = once(this.child, 'message');
-    this.child.send({ ask, seconds });
+    this.child.send({ ask, argument });
     return (await answer)[0] as T;
   }
 
@@ -235,12 +233,13 @@ async function plainLines(select: string, chip: string): Promise<Line[]> {
     const add = (what: string, unit: string, configured: number, seen: number): void => {
       lines.push({ what, unit, configured, seen });
     };
-    // each way has the latency, and half of the jitter in the middle; some 50 and 150 bytes are sent
-    const trip = 2 * link.latencyMs + link.jitterMs + 400_000 / link.bandwidthDown + 1_200_000 / link.bandwidthUp;
-    await warmUp(device.direct);
     await warmUp(port);
-    // what it takes without a link is no part of it
-    add('round trip', 'ms', trip, (await roundTrip(port)) - (await roundTrip(device.direct)));
+    const trip = await roundTrip(port);
+    const { latencyMs, jitterMs } = link;
+    await device.ask('setLink', { latencyMs: 0, jitterMs: 0 });
+    // each way has the latency, and half of the jitter in the middle; what a trip takes without is no part of them
+    add('round trip', 'ms', 2 * latencyMs + jitterMs, trip - (await roundTrip(port)));
+    await device.ask('setLink', { latencyMs, jitterMs });
     add(`up, ${MANY} connections`, 'Mbit/s', link.bandwidthUp / 1e6, (await rateUp(port)) / 1e6);
     add(`down, ${MANY} connections`, 'Mbit/s', link.bandwidthDown / 1e6, (await rateDown(device)) / 1e6);
     add('Wi-Fi down', 'ms', 1_000, await silence(port, () => device.ask('wifiDown', 1)));

@@ -1,6 +1,7 @@
 /**
  * The server's configuration, after `httpd_config_t`: defaults, the limits of a device, validation.
  */
+import { resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { invalidArg } from './err.js';
 import type { HttpdServer } from './httpd/server.js';
@@ -13,7 +14,10 @@ export interface HttpdListenerConfig {
   readonly port?: number | undefined;
   /** Address or host name to bind. Default: every address, IPv6 and IPv4. */
   readonly host?: string | undefined;
-  /** A Unix socket to listen on (unix(7)); its file is removed when the server stops. Plain ones are served over node:net. */
+  /**
+   * A Unix socket to listen on (unix(7)), at most 107 bytes from the root (103 where it is not Linux). Its file is removed
+   * when the server stops. Plain ones are served over node:net.
+   */
   readonly path?: string | undefined;
   /** Certificates and so on, if its connections are encrypted. Default: they are not. */
   readonly tls?: HttpdTlsConfig | undefined;
@@ -216,6 +220,8 @@ const any: Check = () => undefined;
 const host: Check = value =>
   value === undefined || (typeof value === 'string' && value !== '') ? undefined : 'must be an address or a host name';
 const LISTENERS_MAX = 64;
+/** What a Unix socket's address holds; what is longer would be cut without a word. */
+const PATH_MAX = process.platform === 'linux' ? 107 : 103;
 const LISTENER_FIELDS = new Set<string>(['port', 'host', 'path', 'tls'] satisfies (keyof HttpdListenerConfig)[]);
 const listeners: Check = value => {
   if (value === undefined) return undefined;
@@ -236,6 +242,9 @@ function listenerProblem(one: unknown): string | undefined {
   if ((port === undefined) === (path === undefined)) return 'must have a port or a path';
   if (path !== undefined && (typeof path !== 'string' || path === '' || bind !== undefined)) {
     return 'must have a path that is a string, and no host with it';
+  }
+  if (path !== undefined && (path.includes('\0') || Buffer.byteLength(resolve(path)) > PATH_MAX)) {
+    return `must have a path of at most ${PATH_MAX} bytes, counted from the root, and without NUL (unix(7))`;
   }
   const problem = port === undefined ? undefined : int(0, 65_535)(port);
   return problem === undefined ? host(bind) : `.port ${problem}`;

@@ -166,6 +166,9 @@ describe('config.host', () => {
 });
 
 describe('config.listeners', () => {
+  /** What the address of a Unix socket holds. */
+  const PATH_MAX = process.platform === 'linux' ? 107 : 103;
+
   test('is not there by default', () => {
     expect(httpdDefaultConfig().listeners).toBeUndefined();
     expect(httpdEsp32Config().listeners).toBeUndefined();
@@ -176,6 +179,7 @@ describe('config.listeners', () => {
     [[{ port: 65_535, host: '::1' }, { path: '/run/a.sock' }]],
     [[{ port: 443, tls: { servercert: 'cert.pem', prvtkeyPem: 'key.pem' } }]],
     [Array.from({ length: 64 }, () => ({ port: 0 }))],
+    [[{ path: `/${'a'.repeat(PATH_MAX - 1)}` }]],
   ])('may be %j', value => {
     expect(check('listeners', value).listeners).toBe(value);
   });
@@ -193,6 +197,11 @@ describe('config.listeners', () => {
     [[{ path: '' }], '[0] must have a path that is a string'],
     [[{ path: 5 }], '[0] must have a path that is a string'],
     [[{ path: '/run/a.sock', host: '::1' }], 'no host with it'],
+    [[{ path: '\0name' }], '[0] must have a path of at most'],
+    [[{ path: '/run/a\0b' }], 'and without NUL (unix(7))'],
+    [[{ path: `/${'a'.repeat(PATH_MAX)}` }], `at most ${PATH_MAX} bytes, counted from the root`],
+    [[{ path: `/${'ä'.repeat(54)}` }], '[0] must have a path of at most'],
+    [[{ path: `./${'a'.repeat(PATH_MAX - 2)}` }], '[0] must have a path of at most'],
     [[{ port: 65_536 }], '[0] .port must be an integer from 0 to 65535'],
     [[{ port: '80' }], '[0] .port must be an integer from 0 to 65535'],
     [[{ port: 80, host: '' }], '[0] must be an address or a host name'],

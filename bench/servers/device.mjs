@@ -1,6 +1,6 @@
 /** A simulated device, for `npm run bench:device`: `device.mjs <body> <chip> <select loop, or heap> [<certificate> <key>]`. */
 import { deviceProfile, deviceStart } from '../../dist/device/index.js';
-import { HTTP_GET, HTTP_POST, HTTPD_WS_TYPE_BINARY, httpdStart, wsFrame } from '../../dist/index.js';
+import { HTTP_GET, HTTP_POST, HTTPD_WS_TYPE_BINARY, wsFrame } from '../../dist/index.js';
 
 const [, , , chip, mode, cert, key] = process.argv;
 /** More than goes up in the time that is measured, in bytes. */
@@ -43,11 +43,7 @@ function fill(fd) {
   }
 }
 
-/** The same server without a link. */
-const direct = await httpdStart({ serverPort: 0, host: '127.0.0.1', port: mode === 'heap' ? 'auto' : mode });
-register(direct);
-
-process.on('message', ({ ask, seconds }) => {
+process.on('message', ({ ask, argument }) => {
   if (ask === 'got') process.send({ got });
   else if (ask === 'profile') process.send(device.profile);
   else if (ask === 'fill') process.send(fill(device.server.getClientList().at(-1)));
@@ -55,8 +51,8 @@ process.on('message', ({ ask, seconds }) => {
     void device.reboot();
     process.send({});
   } else {
-    device[ask](seconds);
+    device[ask](argument);
     process.send({});
   }
 });
-process.send({ port: device.port, direct: direct.port });
+process.send({ port: device.port });

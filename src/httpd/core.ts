@@ -96,6 +96,8 @@ export class HttpdCore implements SessHost {
   readonly txHighWater: number;
   readonly maxTxPending: number;
   readonly txOverflow: HttpdConfig['txOverflow'];
+  /** Are connections let in? Not before the server listens on all that it is to listen on. */
+  opened = false;
   stopping = false;
   /** Is called when the last session has ended. */
   onEmpty: (() => void) | undefined;
@@ -155,7 +157,7 @@ export class HttpdCore implements SessHost {
   /** A connection has come whose handshake is to begin. @returns what to call when it has ended; undefined refuses it */
   beginHandshake(address: string): (() => void) | undefined {
     const { perPeer } = this;
-    if (this.stopping || this.isPeerFull(address)) return undefined;
+    if (!this.opened || this.stopping || this.isPeerFull(address)) return undefined;
     // its number is none that a session has
     const id = this.nextHandshake--;
     perPeer?.add(id, address);
@@ -194,7 +196,7 @@ export class HttpdCore implements SessHost {
     const { sock } = arrival;
     const { httpd: log, sess: sessLog } = this.logs;
     if (log.debugOn) log.debug(`httpd_server: processing listen socket ${LISTEN_FD}`);
-    if (this.stopping) {
+    if (!this.opened || this.stopping) {
       sock.reset();
       return undefined;
     }

@@ -68,6 +68,9 @@ export async function sslStartWith(config: HttpdSslConfig, parts: ServerParts): 
   if (transportMode !== HTTPD_SSL_TRANSPORT_SECURE && transportMode !== HTTPD_SSL_TRANSPORT_INSECURE) {
     invalidArg('transportMode must be HTTPD_SSL_TRANSPORT_SECURE or HTTPD_SSL_TRANSPORT_INSECURE');
   }
+  for (const [name, port] of Object.entries({ portSecure, portInsecure })) {
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) invalidArg(`${name} must be an integer from 0 to 65535`);
+  }
   if (userCb !== undefined && typeof userCb !== 'function') invalidArg('userCb must be a function');
   if (httpd !== undefined && (httpd === null || typeof httpd !== 'object'))
     invalidArg('httpd must be an object; see HttpdConfig');

@@ -9,11 +9,12 @@
  * sets the idle time only.
  */
 
-import { lstatSync, unlinkSync } from 'node:fs';
 import * as net from 'node:net';
+import { resolve } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { NetSocket, type Owned, owner } from './net_socket.js';
 import type { Listener, ListenOptions, Port } from './port.js';
+import { explained, replaceStale, UnixFile } from './unix_file.js';
 
 /** What a read takes at most. */
 const READ_SIZE = 64 * 1024;
@@ -35,21 +36,25 @@ type Handle = { onconnection?: (status: number, client: object | undefined) => v
 /**
  * Binds and listens.
  *
- * A Unix socket whose file nobody serves any more, since its process was killed, is bound anew.
- *
+ * @returns the file of a Unix socket
  * @throws the system's error, by rejection
  */
-export async function bind(server: net.Server, options: ListenOptions): Promise<void> {
-  const { path, port, host, backlog } = options;
+export async function bind(server: net.Server, options: ListenOptions): Promise<UnixFile | undefined> {
+  const { port, host, backlog } = options;
+  if (options.path === undefined) {
+    await listening(server, { port, host, backlog });
+    return undefined;
+  }
+  // the process may be in another folder when it is closed
+  const path = resolve(options.path);
+  const listen = () => listening(server, { path, backlog });
   try {
-    await listening(server, path === undefined ? { port, host, backlog } : { path, backlog });
+    await listen();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (path === undefined || code !== 'EADDRINUSE' || !lstatSync(path).isSocket() || (await isServed(path)))
-      throw error;
-    unlinkSync(path);
-    await listening(server, { path, backlog });
+    if (code !== 'EADDRINUSE' || !(await replaceStale(path, listen))) throw explained(error, path);
   }
+  return new UnixFile(path);
 }
 
 function listening(server: net.Server, options: net.ListenOptions): Promise<void> {
@@ -62,20 +67,11 @@ function listening(server: net.Server, options: net.ListenOptions): Promise<void
   });
 }
 
-/** Does anybody accept connections on this Unix socket? If it can't be told, somebody may. */
-function isServed(path: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const probe = net.connect({ path });
-    probe.on('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
-  });
-}
-
 export class NetListener implements Listener {
-  constructor(private readonly server: net.Server) {}
+  constructor(
+    private readonly server: net.Server,
+    private readonly file: UnixFile | undefined,
+  ) {}
 
   get port(): number {
     const address = this.server.address();
@@ -84,7 +80,9 @@ export class NetListener implements Listener {
 
   close(): Promise<void> {
     // close() waits for the connections too, but 'listening' is false and the port free at once
-    this.server.close();
+    const close = () => void this.server.close();
+    if (this.file === undefined) close();
+    else this.file.keepOthers(close);
     return Promise.resolve();
   }
 }
@@ -128,10 +126,10 @@ export const netPort: Port = {
         take(sock, false);
       };
     };
-    return bind(server, options).then(() => {
+    return bind(server, options).then(file => {
       takeOver();
       server.on('error', onError);
-      return new NetListener(server);
+      return new NetListener(server, file);
     });
   },
 };

@@ -17,6 +17,8 @@ export type Owned = net.Socket & { [owner]: NetSocket };
 export class NetSocket implements PortSocket {
   protected handler: SocketHandler | undefined;
   protected blocked = false;
+  /** Is it ours no more? */
+  protected released = false;
 
   /** @param tcp what RST is sent on; undefined if there is none, as on a Unix socket */
   constructor(
@@ -64,7 +66,7 @@ export class NetSocket implements PortSocket {
   }
 
   send(buf: Buffer, from: number, to: number): number {
-    if (this.blocked || this.handler === undefined) return 0;
+    if (this.blocked || this.released) return 0;
     let end = from;
     while (end < to && !this.blocked) {
       const start = end;
@@ -98,12 +100,12 @@ export class NetSocket implements PortSocket {
   }
 
   close(): void {
-    this.handler = undefined;
+    this.release();
     this.sock.destroy();
   }
 
   reset(): void {
-    this.handler = undefined;
+    this.release();
     this.tcp?.resetAndDestroy();
     // that alone would wait for what the peer has not taken
     this.sock.destroy();
@@ -141,7 +143,7 @@ export class NetSocket implements PortSocket {
 
   onClose(): void {
     const { handler } = this;
-    this.handler = undefined;
+    this.release();
     this.tell(handler, this.sock.errored ?? undefined);
   }
 
@@ -152,6 +154,18 @@ export class NetSocket implements PortSocket {
     this.reset();
     this.onError(error);
     this.tell(handler, error);
+  }
+
+  /** The connection is of no use any more. */
+  protected lose(error: Error): void {
+    const { handler } = this;
+    this.reset();
+    this.tell(handler, error);
+  }
+
+  protected release(): void {
+    this.handler = undefined;
+    this.released = true;
   }
 
   private tell(handler: SocketHandler | undefined, error: Error | undefined): void {
@@ -178,7 +192,7 @@ function onClose(this: net.Socket): void {
 }
 
 /** An IPv4 peer of a dual-stack socket by its IPv4 address. */
-function plain(address: string | undefined): string {
+export function plain(address: string | undefined): string {
   return address?.replace(/^::ffff:(?=\d+\.)/, '') ?? '';
 }
 

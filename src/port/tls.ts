@@ -1,34 +1,22 @@
 /**
  * The select loop over node:tls: a connection that node:net accepts, and whose handshake is done, is one of ours.
- *
- * What a handshake may cost is bounded: there are as many at a time as the settings say, the oldest gives way to a new
- * one, and each has a deadline from its first byte to its last.
  */
 import type { X509Certificate } from 'node:crypto';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { type HandshakeSettings, Handshakes } from './handshakes.js';
 import { bind, NetListener } from './net.js';
 import { NetSocket } from './net_socket.js';
+import { Patrol } from './patrol.js';
 import type { Listener, ListenOptions, Port, PortSocket, SocketHandler, TlsInfo } from './port.js';
+import type { UnixFile } from './unix_file.js';
 
 /** How connections of one listener are encrypted. */
-export interface TlsSettings {
+export interface TlsSettings extends HandshakeSettings {
   /** Certificates, versions and so on, for `tls.createServer`. */
   readonly options: tls.TlsOptions;
-  /** How long a handshake may take in all, in ms. */
-  readonly handshakeMs: number;
-  /** So many handshakes may be under way. */
-  readonly maxHandshakes: number;
-  /** Calls back once, in `ms`, unless what it returns was called before. */
-  after(ms: number, callback: () => void): () => void;
-  /**
-   * A handshake is to begin. May it?
-   *
-   * @returns what to call when it has ended, in whatever way; undefined refuses it
-   */
-  begin(remoteAddress: string): (() => void) | undefined;
-  /** A handshake has failed. */
-  onFailure(error: Error, remoteAddress: string): void;
+  /** As `after`, for a look at open connections: no deadline of theirs. */
+  readonly later: HandshakeSettings['after'];
 }
 
 /** A listener whose certificates can be replaced. */
@@ -39,6 +27,10 @@ export interface TlsListener extends Listener {
 
 /** What is sent at a time: what node:tls has not encrypted yet it keeps. */
 const SEND_MAX = 64 * 1024;
+/** Encrypted bytes that wait: more than are sent at a time are answers to a peer that asks for them and does not read. */
+const ANSWERS_MAX = 2 * SEND_MAX;
+/** How often it is looked at, in ms. */
+const LOOK_MS = 1000;
 
 class TlsSocket extends NetSocket {
   /** Has node:tls yet to say that it is done with what it was given? It takes one thing at a time. */
@@ -65,14 +57,15 @@ class TlsSocket extends NetSocket {
       alpnProtocol: secured.alpnProtocol || undefined,
       servername: servernameOf(secured),
       resumed: secured.isSessionReused(),
-      authorized,
+      // a client without a certificate that resumes its session is authorized too, says node:tls of TLS 1.3
+      authorized: authorized && peerCertificate !== undefined,
       authorizationError: peerCertificate === undefined ? undefined : codeOf(authorizationError),
       peerCertificate,
     };
   }
 
   override send(buf: Buffer, from: number, to: number): number {
-    if (this.handler === undefined || to <= from) return 0;
+    if (this.released || to <= from) return 0;
     if (this.writing) {
       this.owed = true;
       return 0;
@@ -94,16 +87,28 @@ class TlsSocket extends NetSocket {
     const { secured } = this;
     if (!this.writing || this.blocked || !secured.writableEnded) return super.close();
     // FIN is to go out behind what node:tls is about to be done with
-    this.handler = undefined;
+    this.release();
     setImmediate(() => secured.destroy());
   }
 
   override reset(): void {
-    this.handler = undefined;
+    this.release();
     this.blocked = false;
     this.tcp?.resetAndDestroy();
     // node:tls frees at once what is on a socket that is gone, and OpenSSL may be calling: `accept` is within a handshake
     setImmediate(() => this.secured.destroy());
+  }
+
+  override onEnd(): void {
+    // where TLS itself was writing, node:tls takes a reset for FIN and is done with nothing any more
+    if (!this.secured.writableFinished && isReset(this.tcp))
+      this.lose(Object.assign(new Error('write ECONNRESET'), { code: 'ECONNRESET' }));
+    else super.onEnd();
+  }
+
+  /** What TLS answers by itself, as to a KeyUpdate (RFC 8446 section 4.6.3) or a renegotiation, has no other bound. */
+  checkAnswers(): void {
+    if (queueOf(this.secured) > ANSWERS_MAX) this.lose(new Error('the peer asks for answers and does not read them'));
   }
 
   private readonly onWritten = (error?: Error | null): void => {
@@ -121,6 +126,12 @@ function queueOf(socket: net.Socket | undefined): number {
   return _handle?.writeQueueSize ?? Number.NaN;
 }
 
+/** Has the peer reset a connection that we have not ended? Node.js keeps what it has told once, so its handle is asked. */
+function isReset(tcp: net.Socket | undefined): boolean {
+  const { _handle } = (tcp ?? {}) as { _handle?: { getpeername?: (out: object) => number } | null };
+  return (_handle?.getpeername?.({}) ?? 0) < 0;
+}
+
 /** A client that has sent no name has one of `false`. */
 function servernameOf(socket: tls.TLSSocket): string | undefined {
   const { servername } = socket as { servername?: string | false | null };
@@ -133,71 +144,17 @@ function codeOf(error: unknown): string | undefined {
   return typeof error === 'string' ? error : undefined;
 }
 
-/** A handshake that is under way. */
-interface Handshake {
-  /** Of the peer; a socket that has ended does not tell it any more. */
-  readonly address: string;
-  readonly done: () => void;
-}
-
-/** Handshakes that are under way, the oldest first. */
-class Handshakes {
-  private readonly under = new Map<net.Socket, Handshake>();
-
-  constructor(private readonly settings: TlsSettings) {}
-
-  /** @returns whether it may go on */
-  begin(raw: net.Socket): boolean {
-    const { settings, under } = this;
-    const address = raw.remoteAddress ?? '';
-    const release = settings.begin(address);
-    if (release === undefined) return false;
-    const [oldest] = under.keys();
-    if (oldest !== undefined && under.size >= settings.maxHandshakes) {
-      this.fail(oldest, new Error(`it made way for another: ${settings.maxHandshakes} may be under way`));
-    }
-    const stop = settings.after(settings.handshakeMs, () =>
-      this.fail(raw, new Error(`it took longer than ${settings.handshakeMs} ms (tlsHandshakeTimeoutMs)`)),
-    );
-    const done = () => {
-      stop();
-      release();
-    };
-    under.set(raw, { address, done });
-    // node:tls may know better why, and says it right behind this
-    raw.once('close', () => setImmediate(() => this.fail(raw, new Error('the client left'))));
-    return true;
+/**
+ * Why node:tls has given up. Of a client whose certificate it has refused it says only that the connection has ended, and
+ * OpenSSL's message has addresses and names of its source in it.
+ */
+function reasonOf(error: NodeJS.ErrnoException & { reason?: string }, socket: tls.TLSSocket): Error {
+  const refused = codeOf(socket.authorizationError);
+  const { reason, code } = error;
+  if (refused !== undefined) {
+    return Object.assign(new Error(`the client's certificate was refused: ${refused}`), { code: refused });
   }
-
-  /** @returns the address of the peer if it was under way */
-  end(raw: net.Socket): string | undefined {
-    const handshake = this.under.get(raw);
-    this.under.delete(raw);
-    handshake?.done();
-    return handshake?.address;
-  }
-
-  /** It has failed, and so has the connection. */
-  fail(raw: net.Socket, error: Error): void {
-    const address = this.end(raw);
-    if (address !== undefined) this.settings.onFailure(error, address);
-    raw.destroy();
-  }
-
-  endAll(): void {
-    for (const raw of [...this.under.keys()]) {
-      this.end(raw);
-      raw.destroy();
-    }
-  }
-}
-
-/** Why node:tls has given up; of a client whose certificate it has refused it says only that the connection has ended. */
-function reasonOf(error: Error, socket: tls.TLSSocket): Error {
-  const code = codeOf(socket.authorizationError);
-  return code === undefined
-    ? error
-    : Object.assign(new Error(`the client's certificate was refused: ${code}`), { code });
+  return reason === undefined ? error : Object.assign(new Error(reason, { cause: error }), { code });
 }
 
 /** The socket that a TLS one is on: node:tls does not document where it keeps it. */
@@ -208,10 +165,11 @@ function rawOf(socket: tls.TLSSocket): net.Socket | undefined {
 class NodeTlsListener extends NetListener implements TlsListener {
   constructor(
     server: net.Server,
+    file: UnixFile | undefined,
     private readonly secure: tls.Server,
     private readonly handshakes: Handshakes,
   ) {
-    super(server);
+    super(server, file);
   }
 
   setCertificate(options: tls.SecureContextOptions): void {
@@ -244,15 +202,18 @@ async function listen(
   onError: (error: Error) => void,
 ): Promise<TlsListener> {
   if (options.reusePort) throw new Error('reusePort needs the epoll port');
-  const handshakes = new Handshakes(settings);
+  const handshakes = new Handshakes(settings, settings.options.SNICallback !== undefined);
   // it listens nowhere: connections are given to it once they may begin
   const secure = tls.createServer(settings.options);
+  const patrol = new Patrol<TlsSocket>(settings.later, LOOK_MS, socket => socket.checkAnswers());
   secure.on('secureConnection', socket => {
     const raw = rawOf(socket);
     if (raw !== undefined) handshakes.end(raw);
     // only from now on: who sends FIN within the handshake has nothing more to say
     socket.allowHalfOpen = true;
     const connection = new TlsSocket(socket, options.path === undefined ? raw : undefined, receiveBuffer, onError);
+    patrol.add(connection);
+    socket.once('close', () => patrol.delete(connection));
     try {
       const handler = accept(connection);
       if (handler !== undefined) connection.attach(handler, true);
@@ -277,7 +238,7 @@ async function listen(
       else raw.destroy();
     },
   );
-  await bind(server, options);
+  const file = await bind(server, options);
   server.on('error', onError);
-  return new NodeTlsListener(server, secure, handshakes);
+  return new NodeTlsListener(server, file, secure, handshakes);
 }

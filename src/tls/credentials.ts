@@ -26,6 +26,9 @@ export interface KeyPair {
 }
 
 const PEM = '-----BEGIN ';
+/** What may be a key without its first line, or JSON with one in it: it is never shown. */
+const NOT_A_PATH = /[\r\n{]|^[\w+/=-]{60,}$|^.{256}/;
+const BEGIN = '-----BEGIN CERTIFICATE-----';
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
@@ -74,6 +77,8 @@ async function load(name: string, source: unknown): Promise<Loaded> {
   try {
     return { what, bytes: await readFile(source) };
   } catch (cause) {
+    if (NOT_A_PATH.test(source))
+      invalidArg(`${name} is neither PEM text, which has '${PEM}' in it, nor the path of a file`);
     throw new EspError(ESP_ERR_INVALID_ARG, `${what} can't be read: ${describeThrown(cause)}`, { cause });
   }
 }
@@ -82,6 +87,7 @@ function certificates({ what, bytes }: Loaded): X509Certificate[] {
   const text = bytes.toString('latin1');
   const blocks: (string | Buffer)[] = text.includes(PEM) ? (text.match(CERTIFICATE) ?? []) : [bytes];
   if (blocks.length === 0) invalidArg(`${what} has no certificate in it`);
+  if (text.split(BEGIN).length > blocks.length + 1) invalidArg(`${what} has a certificate that is cut off`);
   try {
     return blocks.map(block => new X509Certificate(block));
   } catch (cause) {

@@ -68,7 +68,11 @@ const NO_RENEGOTIATION = constants.SSL_OP_NO_RENEGOTIATION;
 export interface LoadedTls {
   readonly options: TlsOptions;
   readonly handshakeMs: number;
-  /** What a certificate that takes the place of this one is used with. */
+  /**
+   * What a certificate that takes the place of this one is used with.
+   *
+   * @throws EspError ESP_ERR_INVALID_ARG if it can't be used, such as for its key that is too short
+   */
   contextWith(pair: KeyPair): SecureContextOptions;
 }
 
@@ -97,9 +101,8 @@ async function load(given: HttpdTlsConfig): Promise<LoadedTls> {
     ...(ca !== undefined && { ca }),
     secureOptions: NO_RENEGOTIATION | (sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
   };
-  const contextWith = (other: KeyPair) => ({ ...shared, ...other });
+  const contextWith = (other: KeyPair): SecureContextOptions => checkContext({ ...shared, ...other });
   const first = contextWith(pair);
-  checkContext(first);
   return {
     handshakeMs: given.tlsHandshakeTimeoutMs ?? HANDSHAKE_MS,
     contextWith,
@@ -115,10 +118,11 @@ async function load(given: HttpdTlsConfig): Promise<LoadedTls> {
   };
 }
 
-/** What node:tls refuses is told before anything listens. */
-function checkContext(options: SecureContextOptions): void {
+/** What node:tls refuses is told before it is used. */
+function checkContext(options: SecureContextOptions): SecureContextOptions {
   try {
     createSecureContext(options);
+    return options;
   } catch (cause) {
     throw new EspError(ESP_ERR_INVALID_ARG, `servercert can't be used: ${describeThrown(cause)}`, { cause });
   }
@@ -150,10 +154,9 @@ function chooser(choose: CertSelectFn, contextWith: LoadedTls['contextWith']): S
     return contextOf(chosen as Credentials);
   };
   return (servername, done) => {
-    find(servername).then(
-      context => done(null, context),
-      thrown => done(thrown instanceof Error ? thrown : new Error(String(thrown))),
-    );
+    find(servername)
+      .then(context => done(null, context))
+      .catch(cause => done(new Error(`certSelectCb failed: ${describeThrown(cause)}`, { cause })));
   };
 }
 

@@ -18,7 +18,8 @@ const HOST = /^(\[[^\]]*\]|[^:]*)(?::\d*)?$/;
 
 /**
  * Makes a hook that sends clients of plain connections to the same URI over HTTPS, with 308, which keeps the method
- * (RFC 9110 section 15.4.9). Encrypted requests go on to their handlers. A request without a Host gets 400.
+ * (RFC 9110 section 15.4.9). Encrypted requests go on to their handlers, and so do those that come by a Unix socket: they
+ * have crossed no network, and a proxy that has done the TLS sends them. A request without a Host gets 400.
  *
  * The name in the redirect is the one that the client has asked for: put a hook that looks at Host in front of it where
  * several names lead here.
@@ -30,12 +31,14 @@ const HOST = /^(\[[^\]]*\]|[^:]*)(?::\d*)?$/;
 export function redirectToHttps(options: RedirectToHttpsOptions = {}): UriHandler {
   if (options === null || typeof options !== 'object')
     invalidArg('redirectToHttps takes an object such as { port: 8443 }');
-  const { port } = options;
+  const { port, ...rest } = options;
+  for (const name of Object.keys(rest))
+    invalidArg(`redirectToHttps has no option '${name}'; see RedirectToHttpsOptions`);
   if (port !== undefined && !(Number.isInteger(port) && port > 0 && port <= 65_535)) {
     invalidArg('port must be an integer from 1 to 65535');
   }
   return req => {
-    if (req.encrypted) return ESP_OK;
+    if (req.encrypted || req.listener.path !== undefined) return ESP_OK;
     const to = port ?? securePort(req);
     const [, host = ''] = HOST.exec(req.getHdrValueStr('host') ?? '') ?? [];
     if (host === '') return req.respSendErr(HTTPD_400_BAD_REQUEST);

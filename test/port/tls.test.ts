@@ -30,6 +30,7 @@ afterEach(async () => {
 /** Settings on a clock that stands still, and what becomes of handshakes. */
 function settingsOf(options: tls.TlsOptions = {}, more: Partial<TlsSettings> = {}) {
   const clock = new ManualClock();
+  const later = new ManualClock();
   const seen = { begun: [] as string[], released: 0, failed: [] as string[] };
   const { cert, key } = certificates().server;
   const settings: TlsSettings = {
@@ -37,6 +38,8 @@ function settingsOf(options: tls.TlsOptions = {}, more: Partial<TlsSettings> = {
     handshakeMs: HANDSHAKE_MS,
     maxHandshakes: 10,
     after: (ms, callback) => clock.after(ms, callback),
+    later: (ms, callback) => later.after(ms, callback),
+    peerOf: address => address,
     begin: address => {
       seen.begun.push(address);
       return () => {
@@ -46,7 +49,7 @@ function settingsOf(options: tls.TlsOptions = {}, more: Partial<TlsSettings> = {
     onFailure: ({ message }, address) => seen.failed.push(`${address}: ${message}`),
     ...more,
   };
-  return { settings, clock, seen };
+  return { settings, clock, later, seen };
 }
 
 /** A client that is told of an end that has come with its handshake too. */
@@ -79,8 +82,7 @@ async function start(options?: tls.TlsOptions, more?: Partial<TlsSettings>) {
   const { settings, ...rest } = settingsOf(options, more);
   const made = await listenOn(tlsPort(settings), {});
   undo.push(() => made.listener.close());
-  const { listener, accepted, errors } = made;
-  return { ...rest, listener, accepted, errors, settings };
+  return { ...rest, ...made, settings };
 }
 
 /** A client that has said nothing yet. */
@@ -122,7 +124,7 @@ const FAILURES: [how: string, act: (server: Server) => Promise<unknown>, why: Re
   [
     'that is plain HTTP',
     async ({ listener }) => (await connect(listener.port)).write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'),
-    /http request/,
+    /^127\.0\.0\.1: http request$/,
   ],
   [
     'that is garbage',
@@ -334,6 +336,41 @@ describe('what is sent', () => {
     await vi.waitFor(() => expect(client.closed).toBe(true), PATIENCE);
     expect(client.bytesRead).toBeLessThan(MANY);
     expect(events).toHaveLength(before);
+  });
+});
+
+describe('a peer', () => {
+  test('that resets as its handshake ends leaves no socket that can not send', async () => {
+    const { listener, accepted, onAccept } = await start();
+    // the next thing to be written is a ticket, of which no code here knows
+    onAccept.push(() => tcp.resetAndDestroy());
+    const tcp = await connect(listener.port);
+    secure(tcp, { minVersion: 'TLSv1.3' }).on('error', () => {});
+    await vi.waitFor(() => expect(accepted).toHaveLength(1), PATIENCE);
+    const rec = accepted[0] as Recorder;
+    await vi.waitFor(() => expect(rec.events).toEqual(['close']), PATIENCE);
+    expect(rec.errors).toEqual([expect.objectContaining({ code: 'ECONNRESET' })]);
+  });
+
+  test('that makes TLS answer and does not read is cut off, within a second', async () => {
+    const { listener, accepted, later } = await start();
+    const client = await handshake(listener.port);
+    await vi.waitFor(() => expect(accepted).toHaveLength(1), PATIENCE);
+    const rec = accepted[0] as Recorder;
+    const { _handle: handle } = (rec.sock as unknown as { secured: { _handle: object } }).secured;
+    const queue = (size: number) =>
+      Object.defineProperty(handle, 'writeQueueSize', { value: size, configurable: true });
+    // a send that waits is no more than this
+    queue(128 * 1024);
+    later.advance(1_000);
+    await turn();
+    expect([rec.events, client.closed]).toEqual([[], false]);
+    queue(128 * 1024 + 1);
+    later.advance(1_000);
+    await vi.waitFor(() => expect(client.closed).toBe(true), PATIENCE);
+    expect(rec.errors).toEqual([new Error('the peer asks for answers and does not read them')]);
+    await turn();
+    expect(later.running).toBe(0);
   });
 });
 

@@ -56,10 +56,22 @@ describe('certSelectCb', () => {
   const thrown = () => {
     throw new Error('no such tenant');
   };
+  const hostile = () =>
+    Object.defineProperty(new Error('a'), 'message', {
+      get() {
+        throw new Error('b');
+      },
+    });
   const FAILURES: readonly (readonly [string, CertSelectFn, message: string])[] = [
     ['throws', thrown, 'no such tenant'],
     ['rejects', async () => thrown(), 'no such tenant'],
     ['throws a text', () => Promise.reject('no such tenant'), 'no such tenant'],
+    [
+      'throws what can not be shown',
+      () => Promise.reject(Object.create(null)),
+      'certSelectCb failed: a value that cannot',
+    ],
+    ['throws an error that throws', () => Promise.reject(hostile()), 'certSelectCb failed: a value that cannot'],
     [
       'chooses a key that does not match',
       () => ({ ...other(), prvtkeyPem: certificates().server.key }),

@@ -1,3 +1,4 @@
+import * as https from 'node:https';
 import { describe, expect, test, vi } from 'vitest';
 import { HTTPD_SSL_USER_CB_ERROR, type HttpdSslConfig } from '../../src/httpd/ssl.js';
 import { certificates } from '../support/certificates.js';
@@ -59,6 +60,25 @@ describe("clientCert 'optional'", () => {
   ])('leaves it to the handler: a client %s', async (_who, its, seen) => {
     const { who } = await asking({ clientCert: 'optional' });
     expect(await who(its())).toEqual(seen);
+  });
+});
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session that is resumed, %s', maxVersion => {
+  test.each([
+    ['without a certificate is not authorized', () => ({}), { authorized: false }],
+    ['with one that is signed is', ours, { authorized: true, subject: 'CN=a client' }],
+    ['with one that another has signed is not', strangers, { authorized: false, subject: 'CN=stranger' }],
+  ])('%s', async (_who, its, seen) => {
+    const { server } = await asking({ clientCert: 'optional', sessionTickets: true });
+    serve(server, '/resumed', req => req.respSend(JSON.stringify(req.tls?.resumed)));
+    const agent = new https.Agent({ maxSockets: 1 });
+    const answers: object[] = [];
+    for (let i = 0; i < 3; i++) {
+      const { text } = await get(server, { path: '/who', agent, maxVersion, ...its() });
+      answers.push(JSON.parse(text) as object);
+    }
+    expect((await get(server, { path: '/resumed', agent, maxVersion, ...its() })).text).toBe('true');
+    expect(answers).toEqual(Array(3).fill(expect.objectContaining(seen)));
   });
 });
 

@@ -28,6 +28,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const keyDer = (type: 'pkcs8' | 'sec1') =>
   createPrivateKey(certificates().server.key).export({ format: 'der', type }) as Buffer;
 
+/** One certificate, and the beginning of another. */
+const cut = () => `${certificates().server.cert}${certificates().ca.cert.slice(0, 200)}`;
+
 /** What a chain and a key are, whatever form they came in. */
 const subjects = (pem: string) =>
   (pem.match(/-----BEGIN[\s\S]+?-----END CERTIFICATE-----/g) ?? []).map(one => new X509Certificate(one).subject);
@@ -168,6 +171,31 @@ describe('what is wrong is told by option and file', () => {
   test('the error of the system is the cause', async () => {
     const given = { servercert: file('none.pem'), prvtkeyPem: file('key.pem') };
     await expect(loadKeyPair(given)).rejects.toHaveProperty('cause.code', 'ENOENT');
+  });
+
+  test.each([
+    ['without its first and last line', (key: string) => key.replace(/-----.*-----\n/g, '')],
+    ['in one line', (key: string) => key.replace(/-----.*-----|\n/g, '')],
+    [
+      'in one line, for URLs',
+      (key: string) => Buffer.from(key.replace(/-----.*-----/g, ''), 'base64').toString('base64url'),
+    ],
+    ['as JSON', (key: string) => JSON.stringify(createPrivateKey(key).export({ format: 'jwk' }))],
+    ['as a text that is too long for a path', (key: string) => `${key.replace(/-----.*-----|\n/g, '')} `.repeat(4)],
+  ])('a key %s is not in the message either, nor in its cause', async (_how, change) => {
+    const { cert, key } = certificates().server;
+    const error: unknown = await loadKeyPair({ servercert: cert, prvtkeyPem: change(key) }).catch(thrown => thrown);
+    expect(error).toEqual(
+      invalid("prvtkeyPem is neither PEM text, which has '-----BEGIN ' in it, nor the path of a file"),
+    );
+    expect(error).not.toHaveProperty('cause');
+  });
+
+  test.each([
+    ['servercert', () => loadKeyPair({ servercert: cut(), prvtkeyPem: certificates().server.key })],
+    ['cacertPem', () => loadAuthorities(cut())],
+  ])('a certificate that is cut off behind a whole one: %s', async (name, load) => {
+    await expect(load()).rejects.toThrow(invalid(`${name} has a certificate that is cut off`));
   });
 
   test('a key is never in a message', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import * as https from 'node:https';
 import * as net from 'node:net';
+import * as tls from 'node:tls';
 import { describe, expect, test, vi } from 'vitest';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { HTTPD_SSL_USER_CB_ERROR, type HttpdSslConfig } from '../../src/httpd/ssl.js';
@@ -78,14 +79,55 @@ test('behind a handshake its deadline is over: the session has its own times', a
   expect([failures(server), server.getStats().sessions.opened]).toEqual([0, 1]);
 });
 
-test('maxOpenSockets handshakes may be under way: the oldest gives way to the next', async () => {
+test('maxOpenSockets handshakes may be under way: the oldest that is silent gives way to the next', async () => {
   const { server, failed } = await start({ httpd: { maxOpenSockets: 3 } });
   const clients: net.Socket[] = [];
-  for (let i = 0; i < 3; i++) clients.push(await silent(server));
+  for (let i = 0; i < 3; i++) clients.push(await silent(server, Buffer.alloc(0)));
   expect(failed).toEqual([]);
   expect(await get(server)).toMatchObject({ status: 200 });
   await vi.waitFor(() => expect(clients.map(client => client.closed)).toEqual([true, false, false]), PATIENCE);
   expect(failed).toEqual(['it made way for another: 3 may be under way']);
+});
+
+test('whoever is told of one that made way may stop the server: none is left behind', async () => {
+  const clock = new ManualClock();
+  let stopped: Promise<void> | undefined;
+  const userCb: HttpdSslConfig['userCb'] = ({ state }) => {
+    if (state === HTTPD_SSL_USER_CB_ERROR) stopped ??= server.stop();
+  };
+  const server = await startSsl({ userCb, httpd: { maxOpenSockets: 2 } }, { clock });
+  const clients: net.Socket[] = [];
+  for (let i = 0; i < 3; i++) clients.push(await silent(server));
+  await vi.waitFor(() => expect(clients.map(client => client.closed)).toEqual([true, true, true]), PATIENCE);
+  await stopped;
+  expect([stopped === undefined, clock.running]).toEqual([false, 0]);
+});
+
+test('a client that goes on sending while a certificate is chosen is cut off', async () => {
+  const choose = vi.fn(() => new Promise<undefined>(() => {}));
+  const { server, clock, failed } = await start({ certSelectCb: choose });
+  const tcp = net.connect(server.port, '127.0.0.1');
+  afterwards(() => tcp.destroy());
+  const client = tls.connect({ socket: tcp, servername: 'a.test' });
+  client.on('error', () => {});
+  tcp.on('error', () => {});
+  await vi.waitFor(() => expect(choose).toHaveBeenCalled(), PATIENCE);
+  tcp.write(Buffer.alloc(512 * 1024));
+  await vi.waitFor(() => {
+    clock.advance(20);
+    expect(tcp.closed).toBe(true);
+  }, PATIENCE);
+  expect(failed).toEqual(['it has sent more than 131072 bytes']);
+});
+
+test('maxSessPerIp is for each IPv4 address, on a listener for IPv6 too', async () => {
+  const { server, failed } = await start({ httpd: { maxSessPerIp: 2, host: undefined } });
+  const one = [await silent(server), await silent(server)];
+  expect(await get(server, { localAddress: '127.0.0.2' })).toMatchObject({ status: 200 });
+  expect(one.map(client => client.closed)).toEqual([false, false]);
+  const third = await silent(server);
+  await vi.waitFor(() => expect(third.closed).toBe(true), PATIENCE);
+  expect([server.getStats().sessions.refused.maxSessPerIp, failed]).toEqual([1, []]);
 });
 
 test('maxSessPerIp counts handshakes too: one more is closed without an answer', async () => {

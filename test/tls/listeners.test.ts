@@ -12,8 +12,10 @@ import { WebSocket } from 'ws';
 import type { HttpdListenerConfig } from '../../src/config.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
-import { httpdStart } from '../../src/httpd/start.js';
+import { httpdStart, startWith } from '../../src/httpd/start.js';
 import { HTTPD_WS_TYPE_TEXT, wsFrame } from '../../src/httpd_ws/frame_type.js';
+import type { Listener, PortOf } from '../../src/port/port.js';
+import type { HttpdTlsConfig } from '../../src/tls/tls_config.js';
 import { certificates } from '../support/certificates.js';
 import { compiledUrl } from '../support/compiled.js';
 import { serverTls, silent, startTestServer } from '../support/server.js';
@@ -219,6 +221,85 @@ describe('all are opened, or none', () => {
     expect(again.port).toBe(port);
   });
 
+  /** A start whose second listener waits, and a client of the first one meanwhile. */
+  async function halfOpen(tls?: HttpdTlsConfig) {
+    const opened = vi.fn();
+    let goOn = (): void => {};
+    const wait = new Promise<void>(resolve => {
+      goOn = resolve;
+    });
+    const free = await startTestServer();
+    const { port } = free;
+    await free.stop();
+    const wrapPort = <L extends Listener>(inner: PortOf<L>): PortOf<L> => ({
+      name: inner.name,
+      async listen(options, ...rest) {
+        if (options.port !== port) await wait;
+        return inner.listen(options, ...rest);
+      },
+    });
+    const taken = await startTestServer();
+    const start = (last: number) =>
+      startWith(
+        {
+          listeners: [
+            { port, host, tls },
+            { port: last, host },
+          ],
+          openFn: opened,
+          logger: silent(),
+        },
+        { wrapPort },
+      );
+    const tryOnce = async () => {
+      const client = net.connect(port, host);
+      afterwards(() => client.destroy());
+      const seen = { text: '', code: '' };
+      client.on('error', ({ code }: NodeJS.ErrnoException) => {
+        seen.code = code ?? '';
+      });
+      client.on('data', piece => {
+        seen.text += piece;
+      });
+      client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await new Promise(resolve => client.on('close', resolve));
+      return seen;
+    };
+    /** What one gets who has found somebody listening. */
+    const connect = async () => {
+      for (;;) {
+        const { text, code } = await tryOnce();
+        if (code !== 'ECONNREFUSED') return text;
+      }
+    };
+    return { start, taken: taken.port, connect, goOn, opened, port };
+  }
+
+  test.each([
+    ['plain', undefined],
+    ['encrypted', serverTls],
+  ])('nobody is served before: %s', async (_how, tls) => {
+    const { start, connect, goOn, opened, port } = await halfOpen(tls?.());
+    const starting = start(0);
+    expect(await connect()).toBe('');
+    goOn();
+    const server = await starting;
+    afterwards(() => server.stop({ grace: 0 }));
+    expect(opened).not.toHaveBeenCalled();
+    if (tls === undefined) expect(await plainGet({ port })).toContain('404');
+    else expect(await get(port)).toMatchObject({ status: 404 });
+  });
+
+  test('nor if the start fails: no session stays behind', async () => {
+    const { start, taken, connect, goOn, opened } = await halfOpen();
+    const starting = start(taken);
+    const failed = expect(starting).rejects.toMatchObject({ cause: { code: 'EADDRINUSE' } });
+    expect(await connect()).toBe('');
+    goOn();
+    await failed;
+    expect(opened).not.toHaveBeenCalled();
+  });
+
   test('a wrong certificate is told before anything listens, by its place in the list', async () => {
     const path = socketPath();
     const { server, other } = certificates();
@@ -229,9 +310,14 @@ describe('all are opened, or none', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('reusePort is refused with TLS: it is of the epoll port', async () => {
-    const listeners = [{ port: 0, host, tls: serverTls() }];
-    await expect(httpdStart({ listeners, reusePort: true, logger: silent() })).rejects.toThrow('reusePort');
+  test.each([
+    ['TLS', () => ({ port: 0, host, tls: serverTls() })],
+    ['a Unix socket', () => ({ path: '/tmp/never.sock' })],
+  ])('reusePort is refused with %s: it is of the epoll port', async (_what, listener) => {
+    const listeners = [{ port: 0, host }, listener()];
+    await expect(httpdStart({ listeners, reusePort: true, logger: silent() })).rejects.toThrow(
+      invalid('config.reusePort can not be had with TLS or Unix sockets'),
+    );
   });
 });
 

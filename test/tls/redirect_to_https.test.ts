@@ -1,3 +1,8 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import * as http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { HttpdListenerConfig } from '../../src/config.js';
 import { type RedirectToHttpsOptions, redirectToHttps } from '../../src/web/redirect_to_https.js';
@@ -72,6 +77,16 @@ describe('redirectToHttps', () => {
     expect(served).toHaveBeenCalledOnce();
   });
 
+  test('so do requests by a Unix socket: a proxy on this machine has done the TLS', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'esp-httpd-'));
+    afterwards(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'a.sock');
+    const { served } = await start({}, [SECURE(), { path }]);
+    const [response] = (await once(http.get({ socketPath: path, path: '/' }), 'response')) as [http.IncomingMessage];
+    response.resume();
+    expect([response.statusCode, served.mock.calls.length]).toEqual([200, 1]);
+  });
+
   test('without an encrypted listener, and without port, it is a 500: nothing is served in the clear', async () => {
     const { ask, served } = await start({}, []);
     expect((await ask('GET / HTTP/1.1', 'Host: a.test')).status).toBe(500);
@@ -89,6 +104,10 @@ describe('redirectToHttps', () => {
 
   test.each([0, 65_536, 1.5, '443', null, Number.NaN])('port must not be %j', port => {
     expect(() => redirectToHttps({ port } as never)).toThrow(invalid('port must be an integer from 1 to 65535'));
+  });
+
+  test('an option that is none is refused', () => {
+    expect(() => redirectToHttps({ prt: 8443 } as never)).toThrow(invalid("redirectToHttps has no option 'prt'"));
   });
 
   test.each([null, 8443])('%j are no options', options => {

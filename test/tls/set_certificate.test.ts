@@ -1,4 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import * as https from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
 import { describe, expect, test } from 'vitest';
 import { certificates } from '../support/certificates.js';
 import { serverTls, startTestServer } from '../support/server.js';
@@ -33,6 +39,45 @@ describe('setCertificate', () => {
     );
     await expect(server.setCertificate(null as never)).rejects.toThrow(invalid('servercert and prvtkeyPem'));
     expect(await shownName(server)).toBe('localhost');
+  });
+
+  test('one that OpenSSL does not take is refused as well, and no listener is changed', async () => {
+    const host = '127.0.0.1';
+    const tls = serverTls();
+    const listeners = [
+      { port: 0, host, tls },
+      { port: 0, host, tls },
+    ];
+    const server = await startTestServer({ listeners });
+    serve(server, '/', req => req.respSend('hello'));
+    const options = { keyType: 'rsa', keySize: 512, algorithm: 'sha256' } as const;
+    const { cert, private: key } = await generate([{ name: 'commonName', value: 'weak' }], options as object);
+    const weak = { servercert: cert, prvtkeyPem: key };
+    await expect(server.setCertificate(weak)).rejects.toThrow(invalid("servercert can't be used: ", 'key too small'));
+    for (const { port } of server.listeners) expect(await shownName(port)).toBe('localhost');
+  });
+
+  test('the call that is made last decides, whichever has read its files first', async () => {
+    const server = await startSsl();
+    const folder = mkdtempSync(join(tmpdir(), 'esp-httpd-'));
+    afterwards(() => rmSync(folder, { recursive: true }));
+    const fifo = join(folder, 'cert.pem');
+    execFileSync('mkfifo', [fifo]);
+    const { cert, key } = certificates().stranger;
+    const slow = server.setCertificate({ servercert: fifo, prvtkeyPem: key });
+    await server.setCertificate(other());
+    await writeFile(fifo, cert);
+    await slow;
+    expect(await shownName(server)).toBe('other.test');
+  });
+
+  test('one that failed decides nothing', async () => {
+    const server = await startSsl();
+    const first = server.setCertificate(other());
+    const second = server.setCertificate({ ...other(), prvtkeyPem: 'none.pem' });
+    await expect(second).rejects.toThrow(invalid('prvtkeyPem'));
+    await first;
+    expect(await shownName(server)).toBe('other.test');
   });
 
   test('with one of several listeners it changes that one only', async () => {

@@ -56,6 +56,7 @@ export interface Answer {
 export interface Ask extends tls.ConnectionOptions {
   readonly path?: string;
   readonly agent?: https.Agent;
+  readonly localAddress?: string;
 }
 
 /** GET over a connection of its own, unless there is an agent; the test authority is trusted, the name is localhost. */
