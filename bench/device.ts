@@ -19,7 +19,9 @@ const RATE_MS = 4_000;
 const RAMP_MS = 500;
 /** So many connections fill the link. */
 const MANY = 5;
-const ROUND_TRIPS = 200;
+const ROUND_TRIPS = 400;
+/** What one way is made longer by, in ms. */
+const LONGER_MS = 10;
 /** For so long requests come before, in ms. */
 const WARM_UP_MS = 4_000;
 /** What a figure may differ from its profile by. */
@@ -236,6 +238,8 @@ async function plainLines(select: string, chip: string): Promise<Line[]> {
     await warmUp(port);
     const trip = await roundTrip(port);
     const { latencyMs, jitterMs } = link;
+    await device.ask('setLink', { latencyMs: latencyMs + LONGER_MS });
+    add('one way made longer', 'ms', LONGER_MS, ((await roundTrip(port)) - trip) / 2);
     await device.ask('setLink', { latencyMs: 0, jitterMs: 0 });
     // each way has the latency, and half of the jitter in the middle; what a trip takes without is no part of them
     add('round trip', 'ms', 2 * latencyMs + jitterMs, trip - (await roundTrip(port)));

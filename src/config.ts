@@ -230,24 +230,26 @@ const listeners: Check = value => {
   }
   for (const [i, one] of value.entries()) {
     const problem = listenerProblem(one);
-    if (problem !== undefined) return `[${i}] ${problem}`;
+    if (problem !== undefined) return `[${i}]${problem}`;
   }
   return undefined;
 };
 
 function listenerProblem(one: unknown): string | undefined {
-  if (typeof one !== 'object' || one === null) return 'must be an object such as { port: 8080 }';
-  for (const name of Object.keys(one)) if (!LISTENER_FIELDS.has(name)) return `has no field '${name}'`;
+  if (typeof one !== 'object' || one === null) return ' must be an object such as { port: 8080 }';
+  for (const name of Object.keys(one)) if (!LISTENER_FIELDS.has(name)) return ` has no field '${name}'`;
   const { port, path, host: bind } = one as HttpdListenerConfig;
-  if ((port === undefined) === (path === undefined)) return 'must have a port or a path';
+  if ((port === undefined) === (path === undefined)) return ' must have a port or a path';
   if (path !== undefined && (typeof path !== 'string' || path === '' || bind !== undefined)) {
-    return 'must have a path that is a string, and no host with it';
+    return ' must have a path that is a string, and no host with it';
   }
   if (path !== undefined && (path.includes('\0') || Buffer.byteLength(resolve(path)) > PATH_MAX)) {
-    return `must have a path of at most ${PATH_MAX} bytes, counted from the root, and without NUL (unix(7))`;
+    return ` must have a path of at most ${PATH_MAX} bytes, counted from the root, and without NUL (unix(7))`;
   }
   const problem = port === undefined ? undefined : int(0, 65_535)(port);
-  return problem === undefined ? host(bind) : `.port ${problem}`;
+  if (problem !== undefined) return `.port ${problem}`;
+  const wrongHost = host(bind);
+  return wrongHost && `.host ${wrongHost}`;
 }
 
 const logger: Check = value =>
@@ -313,7 +315,8 @@ export function checkConfig(given: Partial<HttpdConfig> | undefined): HttpdConfi
   }
   for (const [name, check] of Object.entries(CHECKS)) {
     const problem = check(config[name as keyof HttpdConfig]);
-    if (problem !== undefined) invalidArg(`config.${name} ${problem}`);
+    // that of a part of it begins with the part's place
+    if (problem !== undefined) invalidArg(`config.${name}${problem.startsWith('[') ? '' : ' '}${problem}`);
   }
   return config;
 }

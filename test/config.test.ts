@@ -202,9 +202,9 @@ describe('config.listeners', () => {
     [[{ path: `/${'a'.repeat(PATH_MAX)}` }], `at most ${PATH_MAX} bytes, counted from the root`],
     [[{ path: `/${'ä'.repeat(54)}` }], '[0] must have a path of at most'],
     [[{ path: `./${'a'.repeat(PATH_MAX - 2)}` }], '[0] must have a path of at most'],
-    [[{ port: 65_536 }], '[0] .port must be an integer from 0 to 65535'],
-    [[{ port: '80' }], '[0] .port must be an integer from 0 to 65535'],
-    [[{ port: 80, host: '' }], '[0] must be an address or a host name'],
+    [[{ port: 65_536 }], '[0].port must be an integer from 0 to 65535'],
+    [[{ port: '80' }], '[0].port must be an integer from 0 to 65535'],
+    [[{ port: 80, host: '' }], '[0].host must be an address or a host name'],
     [[{ port: 80, hosts: '::1' }], "[0] has no field 'hosts'"],
   ])('must not be %j', (value, message) => {
     expect(() => check('listeners', value)).toThrow(refused('config.listeners'));

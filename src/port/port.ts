@@ -135,5 +135,10 @@ export interface PortOf<L extends Listener> {
 
 /** What was thrown, which need not be an Error, as one. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (thrown instanceof Error) return thrown;
+  try {
+    return new Error(String(thrown));
+  } catch (cause) {
+    return new Error('something was thrown that can not be shown', { cause });
+  }
 }
