@@ -1,23 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  linkSync,
-  readdirSync,
-  renameSync,
-  symlinkSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, linkSync, renameSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ESP_FAIL, EspError } from '../../src/err.js';
 import { openFile } from '../../src/files/open_file.js';
+import { openPaths } from '../support/open_fds.js';
 import { testFolder, unprivileged } from './support.js';
 
 const LINUX = process.platform === 'linux';
-const openFds = () => readdirSync('/proc/self/fd').length;
 
 async function etagOf(path: string): Promise<string> {
   const file = await openFile(path);
@@ -107,9 +98,9 @@ describe.runIf(LINUX)('what is no file or folder is not there, and leaves no des
   ])('%s', async (_name, make) => {
     const path = join(testFolder(), 'x');
     make(path);
-    const before = openFds();
+    const before = openPaths();
     expect(await openFile(path)).toBeUndefined();
-    expect(openFds()).toBe(before);
+    expect(openPaths()).toBe(before);
   });
 
   test('a socket', async () => {
@@ -130,9 +121,9 @@ describe.runIf(LINUX)('what is no file or folder is not there, and leaves no des
     const folder = testFolder();
     writeFileSync(join(folder, 'file'), '');
     writeFileSync(join(folder, 'a'), '');
-    const before = openFds();
+    const before = openPaths();
     expect(await openFile(`${folder}/${name}`)).toBeUndefined();
-    expect(openFds()).toBe(before);
+    expect(openPaths()).toBe(before);
   });
 });
 
@@ -152,17 +143,17 @@ describe.runIf(LINUX)('close', () => {
   ])('a %s file is closed once: another that has its number meanwhile stays open', async (_name, size) => {
     const folder = testFolder();
     writeFileSync(join(folder, 'a'), 'x'.repeat(size));
-    const before = openFds();
+    const before = openPaths();
     const file = await openFile(join(folder, 'a'));
-    expect(openFds()).toBe(before + 1);
+    expect(openPaths()).toBe(before + 1);
     file?.close();
-    await expect.poll(openFds, { interval: 2 }).toBe(before);
+    await expect.poll(openPaths, { interval: 2 }).toBe(before);
     const other = await openFile(join(folder, 'a'));
     file?.close();
     await new Promise(resolve => setImmediate(resolve));
     expect(await other?.read(Buffer.alloc(1), 1, 0)).toBe(1);
     other?.close();
-    await expect.poll(openFds, { interval: 2 }).toBe(before);
+    await expect.poll(openPaths, { interval: 2 }).toBe(before);
   });
 
   test('behind it reading is ESP_FAIL', async () => {

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { OpenFile } from '../../src/files/open_file.js';
 import { Root } from '../../src/files/root.js';
+import { openPaths } from '../support/open_fds.js';
 import { testFolder, unprivileged } from './support.js';
 
 const LINUX = process.platform === 'linux';
-const openFds = () => readdirSync('/proc/self/fd').length;
 
 /** A folder `www` with some files, beside `secret` and a folder `www2`, into which links lead. */
 function site(): { folder: string; www: string } {
@@ -75,9 +75,9 @@ describe.each([
     ['a\0', undefined],
   ])('%j is %j, and no descriptor stays open', async (path, text) => {
     const root = new Root(site().www, hasProc);
-    const before = LINUX ? openFds() : 0;
+    const before = LINUX ? openPaths() : 0;
     expect(await textOf(await root.open(path))).toBe(text);
-    if (LINUX) expect(openFds()).toBe(before);
+    if (LINUX) expect(openPaths()).toBe(before);
   });
 
   test('a root behind a symbolic link', async () => {
@@ -186,12 +186,12 @@ describe.each([
 
   test('no descriptor stays open, and a folder that is a file is ESP_FAIL', async () => {
     const { www } = site();
-    const before = LINUX ? openFds() : 0;
+    const before = LINUX ? openPaths() : 0;
     await list(www, '', 2);
     const root = new Root(www, hasProc);
     const file = (await root.open('a.txt')) as OpenFile;
     await expect(root.list('a.txt', file, () => true, 10)).rejects.toMatchObject({ name: 'ESP_FAIL' });
     file.close();
-    if (LINUX) expect(openFds()).toBe(before);
+    if (LINUX) expect(openPaths()).toBe(before);
   });
 });

@@ -1,13 +1,13 @@
-import { appendFileSync, mkdirSync, readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { loopShare } from '../../src/files/loop_share.js';
 import { sendFile } from '../../src/files/send_file.js';
 import type { SendFileOptions } from '../../src/files/send_options.js';
+import { openPaths } from '../support/open_fds.js';
 import { FakeRequest, pattern, testFolder, unprivileged } from './support.js';
 
 const LINUX = process.platform === 'linux';
-const openFds = () => (LINUX ? readdirSync('/proc/self/fd').length : 0);
 
 const HEAD = 2;
 const POST = 3;
@@ -32,11 +32,11 @@ type Fields = Readonly<Record<string, string>>;
 /** Sends a file to a request with these fields, and looks for descriptors that stay open. */
 async function send(path: string, fields: Fields = {}, options?: SendFileOptions, method = 1): Promise<FakeRequest> {
   const req = new FakeRequest(fields, method);
-  const before = openFds();
+  const before = openPaths();
   try {
     await sendFile(req, path, options);
   } finally {
-    await expect.poll(openFds, { interval: 2 }).toBe(before);
+    await expect.poll(openPaths, { interval: 2 }).toBe(before);
   }
   return req;
 }
@@ -402,9 +402,9 @@ describe('failures', () => {
   ])('ESP_ERR_NOT_FOUND: %s', async (_name, pathOf) => {
     const folder = filesOf({ 'a.txt': 'hello' });
     const req = new FakeRequest({ 'accept-encoding': 'br, gzip' });
-    const before = openFds();
+    const before = openPaths();
     await expect(sendFile(req, pathOf(folder))).rejects.toMatchObject({ name: 'ESP_ERR_NOT_FOUND' });
-    expect(openFds()).toBe(before);
+    expect(openPaths()).toBe(before);
     expect([req.headers, req.contentLen]).toEqual([{}, undefined]);
   });
 
@@ -420,19 +420,19 @@ describe('failures', () => {
     const path = join(filesOf({ 'a.bin': pattern(200_000) }), 'a.bin');
     const req = new FakeRequest();
     req.onPart = async () => truncateSync(path, 70_000);
-    const before = openFds();
+    const before = openPaths();
     await expect(sendFile(req, path)).rejects.toMatchObject({ name: 'ESP_FAIL', message: /shorter/ });
     expect(req.body.length).toBe(70_000);
-    await expect.poll(openFds, { interval: 2 }).toBe(before);
+    await expect.poll(openPaths, { interval: 2 }).toBe(before);
   });
 
   test('a session that ends in the middle: the file is closed', async () => {
     const path = join(filesOf({ 'a.bin': pattern(200_000) }), 'a.bin');
     const req = new FakeRequest();
     req.onPart = () => Promise.reject(new Error('the session ended'));
-    const before = openFds();
+    const before = openPaths();
     await expect(sendFile(req, path)).rejects.toThrow('the session ended');
-    await expect.poll(openFds, { interval: 2 }).toBe(before);
+    await expect.poll(openPaths, { interval: 2 }).toBe(before);
   });
 
   test.each(['respAddHdr', 'respSetType', 'respSend', 'respSendHead'] as const)(
@@ -443,9 +443,9 @@ describe('failures', () => {
       req[method] = () => {
         throw new Error('it is over');
       };
-      const before = openFds();
+      const before = openPaths();
       await expect(sendFile(req, path)).rejects.toThrow('it is over');
-      await expect.poll(openFds, { interval: 2 }).toBe(before);
+      await expect.poll(openPaths, { interval: 2 }).toBe(before);
     },
   );
 

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, readdirSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { unprivileged } from '../files/support.js';
+import { openPaths } from '../support/open_fds.js';
 import { get, makeTree, serveFolder } from './static_support.js';
 
 const LINUX = process.platform === 'linux';
@@ -170,12 +171,11 @@ describe('refused, as if nothing were there', () => {
     const server = await serveFolder({ root: site(), ...options });
     // the root is opened, and the answer made, for the first time
     await get(server, '/files/nothing');
-    const openFiles = () => readdirSync('/proc/self/fd').length;
-    const before = openFiles();
+    const before = openPaths();
     for (const path of ['out.txt', 'device', 'indexed/', 'indexed-folder/', 'out-beside/', 'a.txt/', 'empty']) {
       await get(server, `/files/${path}`, 'Accept-Encoding: gzip');
     }
-    await expect.poll(openFiles, { interval: 2 }).toBeLessThanOrEqual(before);
+    await expect.poll(openPaths, { interval: 2 }).toBeLessThanOrEqual(before);
   });
 });
 
