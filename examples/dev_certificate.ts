@@ -17,6 +17,9 @@ const LEFT_MS = DAY_MS;
 /** Clocks may differ by that much. */
 const BEFORE_MS = 3_600_000;
 
+/** Programs that start at the same moment get in each other's way, but not so often. */
+const TRIES = 10;
+
 /** `altNames` of selfsigned: kinds of names (RFC 5280 section 4.2.1.6). */
 const DNS = 2;
 const IP = 7;
@@ -104,18 +107,29 @@ async function replace(folder: string, texts: DevCertificates, now: number): Pro
   await mkdir(dirname(folder), { recursive: true });
   // nobody else may look into what mkdtemp makes
   const draft = await mkdtemp(`${folder}-`);
+  const old = `${draft}-old`;
   try {
     for (const name of NAMES) await writeFile(join(draft, FILES[name]), texts[name], { mode: 0o600 });
-    try {
-      await rename(draft, folder);
-    } catch {
+    for (let left = TRIES; !(await takesPlace(draft, folder, { last: left === 1 })); left--) {
       // there is one: that of before, unless another program has been at it meanwhile
       if (await areGood(folder, now)) return;
-      await rm(folder, { recursive: true, force: true });
-      await rename(draft, folder);
+      // as a whole: others may be about to do the same
+      await rename(folder, old).catch(() => {});
+      await rm(old, { recursive: true, force: true });
     }
   } finally {
-    await rm(draft, { recursive: true, force: true });
+    for (const path of [draft, old]) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** @throws if it is the last try, and `folder` can't become what `draft` is */
+async function takesPlace(draft: string, folder: string, { last }: { last: boolean }): Promise<boolean> {
+  try {
+    await rename(draft, folder);
+    return true;
+  } catch (error) {
+    if (last) throw error;
+    return false;
   }
 }
 

@@ -28,8 +28,8 @@ const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 function espLine(line: string): string {
   const { level, time, tag, msg } = JSON.parse(line) as { level: number; time: number; tag?: string; msg?: string };
   // one line a message, and nothing in it that drives a terminal
-  const text = (msg ?? '').replace(CONTROL, escapeForLog);
-  return `${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${tag ?? 'app'}: ${text}`;
+  const text = `${tag ?? 'app'}: ${msg ?? ''}`.replace(CONTROL, escapeForLog);
+  return `${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${text}`;
 }
 
 type LogTap = (line: string) => void;

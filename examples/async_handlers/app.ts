@@ -104,8 +104,10 @@ class Workers {
       this.log.error('No workers are available');
       return false;
     }
+    // if there is no memory for a copy this throws, and the worker stays ready
+    const copy = req.asyncHandlerBegin();
     this.ready -= 1;
-    void this.work(req.asyncHandlerBegin(), handler);
+    void this.work(copy, handler);
     return true;
   }
 

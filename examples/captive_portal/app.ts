@@ -3,10 +3,15 @@
  * `npx esp-httpd device examples/captive_portal/app.ts`.
  */
 import type { HttpdServer } from '../../src/index.js';
+import { LOOPBACK } from './own_address.js';
 import { PORTAL_CONFIG, portalOptions, registerPortal } from './portal.js';
 
 export const config = PORTAL_CONFIG;
 
-export function register(server: HttpdServer): void {
-  registerPortal(server, portalOptions(process.env));
+/** @param options by default those of the environment; a device is reached from this machine only, unless HOST says more */
+export function register(
+  server: HttpdServer,
+  options = portalOptions({ ...process.env, HOST: process.env.HOST || LOOPBACK }),
+): void {
+  registerPortal(server, options);
 }

@@ -13,9 +13,9 @@ await runProgram({
   log,
   start: async where => {
     // what is wrong with the environment shows before there is a server
-    portalOptions(process.env);
+    const options = portalOptions(process.env);
     const server = await httpdStart({ ...config, ...where });
-    register(server);
+    register(server, options);
     log.info(`Open http://localhost:${server.port}/; Ctrl-C stops the server`);
     return server;
   },

@@ -94,7 +94,8 @@ async function readScenario(file: string | undefined): Promise<Scenario | undefi
     throw new CliError(`The scenario '${file}' can't be read: ${(error as Error).message}`);
   }
   try {
-    return checkScenario(JSON.parse(text));
+    // some editors begin a file with a byte order mark
+    return checkScenario(JSON.parse(text.replace(/^\uFEFF/, '')));
   } catch (error) {
     const why = error instanceof EspError ? error.message : `it is not JSON: ${(error as Error).message}`;
     throw new CliError(`The scenario '${file}' is wrong: ${why}.`);
@@ -130,6 +131,7 @@ async function startDevice(command: DeviceCommand, app: App, scenario: Scenario 
       onBoot,
     });
   } catch (thrown) {
+    if (thrown instanceof CliError) throw thrown;
     if (registers) throw new CliError(`register of '${module}' failed:`, { cause: thrown });
     throw new CliError(explain(thrown, host, port, '--port'));
   }

@@ -30,7 +30,7 @@ export async function loadApp(path: string): Promise<App> {
   if (TYPESCRIPT.includes(extname(file))) await allowTypeScript([file, fileURLToPath(import.meta.url)]);
   let loaded: AppModule;
   try {
-    loaded = (await import(pathToFileURL(file).href)) as AppModule;
+    loaded = await importModule(file);
   } catch (cause) {
     throw new CliError(`'${path}' can't be loaded${hint(cause)}:`, { cause });
   }
@@ -45,7 +45,40 @@ export async function loadApp(path: string): Promise<App> {
   if (config === null || (typeof config !== 'object' && typeof config !== 'function')) {
     throw new CliError(`config of '${path}' must be an object of HttpdConfig, or a function that returns one.`);
   }
-  return { register: register as App['register'], config };
+  return {
+    register: register as App['register'],
+    config: typeof config === 'function' ? asker(path, config as () => unknown) : config,
+  };
+}
+
+/** @throws what the module throws; Error if it waits for what can't come, since then the process would end without a word */
+async function importModule(file: string): Promise<AppModule> {
+  let giveUp = (): void => {};
+  const stuck = new Promise<never>((_, reject) => {
+    giveUp = () => reject(new Error('its top-level await never ends'));
+  });
+  process.once('beforeExit', giveUp);
+  try {
+    return await Promise.race([import(pathToFileURL(file).href) as Promise<AppModule>, stuck]);
+  } finally {
+    process.off('beforeExit', giveUp);
+  }
+}
+
+/** The same function, for what an application may do wrong in it. */
+function asker(path: string, config: () => unknown): () => Partial<HttpdConfig> {
+  return () => {
+    let given: unknown;
+    try {
+      given = config();
+    } catch (cause) {
+      throw new CliError(`config of '${path}' failed:`, { cause });
+    }
+    if (given === null || typeof given !== 'object' || given instanceof Promise) {
+      throw new CliError(`config of '${path}' must return an object of HttpdConfig, and at once.`);
+    }
+    return given;
+  };
 }
 
 /** A module that is taken for CommonJS requires what can only be imported. */

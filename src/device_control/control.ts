@@ -1,5 +1,6 @@
 /** A second server, from which a device is watched and commanded. */
 import type { Device } from '../device/device.js';
+import { checkFields } from '../device/profile.js';
 import { invalidArg } from '../err.js';
 import type { HttpdServer } from '../httpd/server.js';
 import { startWith } from '../httpd/start.js';
@@ -7,7 +8,7 @@ import { sideLogger } from '../log.js';
 import { type Clock, systemClock } from '../sess/deadlines.js';
 import { registerJsonErrors } from './answers.js';
 import { ControlLog } from './control_log.js';
-import { guard } from './guard.js';
+import { guard, inUrl } from './guard.js';
 import { Live } from './live.js';
 import { pageHandler } from './page.js';
 import { controlRoutes } from './routes.js';
@@ -63,8 +64,9 @@ export class ControlServer {
 
 /** Where somebody on this machine opens what listens on `host`. */
 export function urlOf(scheme: string, host: string, port: number): string {
-  const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `${scheme}://${reached.includes(':') ? `[${reached}]` : reached}:${port}/`;
+  const own = inUrl(host);
+  const reached = own === '0.0.0.0' ? '127.0.0.1' : own === '[::]' ? '[::1]' : own;
+  return `${scheme}://${reached}:${port}/`;
 }
 
 /**
@@ -81,8 +83,9 @@ export function controlStart(device: Device, options: ControlOptions = {}): Prom
 /** The same on another clock: for tests. */
 export async function controlWith(device: Device, options: ControlOptions, clock: Clock): Promise<ControlServer> {
   if (typeof device?.snapshot !== 'function') invalidArg('controlStart needs a device, as deviceStart gives it');
-  if (options === null || typeof options !== 'object') invalidArg('the options must be an object; see ControlOptions');
-  const { port = 0, host = '127.0.0.1' } = options;
+  checkFields('the options of controlStart', options, ['port', 'host', 'log']);
+  const { port = 0, host = '127.0.0.1', log: given } = options;
+  if (given !== undefined && typeof given?.since !== 'function') invalidArg('log must be a ControlLog');
   const page = await pageHandler();
   const server = await startWith(
     {
@@ -97,13 +100,13 @@ export async function controlWith(device: Device, options: ControlOptions, clock
     },
     {},
   );
-  const log = options.log ?? new ControlLog();
+  const log = given ?? new ControlLog();
   const live = new Live(server, device, log, clock);
   server.before('/', guard(host));
   registerJsonErrors(server);
   for (const route of controlRoutes({ device, log, live, page })) server.registerUriHandler(route);
   return new ControlServer(server, host, () => {
     live.close();
-    if (options.log === undefined) log.close();
+    if (given === undefined) log.close();
   });
 }

@@ -25,7 +25,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
  * @param bound the address or name that the server listens on
  */
 export function guard(bound: string): UriHandler {
-  const own = nameOf(bound.includes(':') ? `[${bound}]` : bound);
+  const own = nameOf(inUrl(bound));
   return async req => {
     for (const [name, value] of HEADERS) req.respSetHdr(name, value);
     const problem = problemOf(req, own);
@@ -59,6 +59,12 @@ function mayBeCalled(name: string, own: string): boolean {
   if (name === own || name === 'localhost' || name.endsWith('.localhost') || name === '[::1]') return true;
   if (IPV4.test(name)) return name.startsWith('127.') || WILDCARDS.includes(own);
   return name.startsWith('[') && WILDCARDS.includes(own);
+}
+
+/** An address or a name as a browser has it in a URL: `::0` is `[::]`, and `0` is `0.0.0.0`. */
+export function inUrl(host: string): string {
+  const text = host.includes(':') ? `[${host}]` : host;
+  return URL.canParse(`http://${text}/`) ? new URL(`http://${text}/`).hostname : text;
 }
 
 /** The host of a Host header, without its port. */

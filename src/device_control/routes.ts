@@ -7,7 +7,7 @@ import { attachment } from '../files/content_disposition.js';
 import { HTTP_GET, HTTP_PATCH, HTTP_POST } from '../httpd/methods.js';
 import type { HttpdReq } from '../httpd/req.js';
 import type { HttpdUri, UriHandler } from '../httpd/route.js';
-import { type Answer, answering, JSON_TYPE, readBody } from './answers.js';
+import { type Answer, answering, JSON_TYPE, Refusal, readBody } from './answers.js';
 import type { ControlLog } from './control_log.js';
 import type { Live } from './live.js';
 import { exampleOf, OPERATIONS, type OperationId, openApi } from './openapi.js';
@@ -87,6 +87,8 @@ async function boot(req: HttpdReq, device: Device, how: 'reboot' | 'brownOut'): 
   const booted = device[how](options);
   if (!wait) return { status: '202 Accepted', body: stateOf(device) };
   await booted;
+  // whoever waits goes on to use it
+  if (device.state === 'stopped') throw new Refusal('409 Conflict', 'the device has stopped, and does not run again');
   return { body: stateOf(device) };
 }
 

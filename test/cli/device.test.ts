@@ -111,7 +111,8 @@ describe('esp-httpd device', () => {
   test('is encrypted with --tls-cert and --tls-key; ends with status 1 when it can not boot again', async () => {
     const { server, ca } = certificates();
     const pair = ['--tls-cert', write('cert.pem', server.cert), '--tls-key', write('key.pem', server.key)];
-    const quick = write('quick.json', '[{ "at": 0, "setLink": { "tlsHandshakeMs": 0 } }]');
+    // as an editor on Windows may write it
+    const quick = write('quick.json', '\uFEFF[{ "at": 0, "setLink": { "tlsHandshakeMs": 0 } }]');
     const { program, url, control } = await start([app, ...pair, '--scenario', quick], { FAIL: '1' });
     expect(url).toMatch(/^https:/);
     const request = https.get(url, { ca: ca.cert, servername: 'localhost', agent: false });
@@ -120,6 +121,13 @@ describe('esp-httpd device', () => {
     await post(`${control}control/reboot`, { bootSeconds: 0 });
     const { status, stderr } = await program.ended;
     expect(stderr).toMatch(/^The device could not boot again:\nError: no more\n +at .*register/);
+    expect(status).toBe(1);
+  });
+
+  test('tells in words that a module never comes to its end', async () => {
+    const stuck = write('stuck.mjs', 'await new Promise(() => {}); export function register() {}');
+    const { status, stderr } = await new Program(MAIN, ['device', stuck], {}).ended;
+    expect(stderr).toContain("stuck.mjs' can't be loaded:\nError: its top-level await never ends");
     expect(status).toBe(1);
   });
 

@@ -164,6 +164,21 @@ describe('esp-httpd device', () => {
       `can't be loaded as CommonJS; put "type": "module" into its package.json, or let its name end in .mjs or .mts:`,
     ],
     [
+      'a config that fails',
+      () => [file('fails.mjs', `${APP} export const config = () => { throw new Error('cfg'); };`), '--port', '0'],
+      "fails.mjs' failed:",
+    ],
+    [
+      'a config that gives nothing',
+      () => [file('nothing.mjs', `${APP} export const config = () => null;`), '--port', '0'],
+      "nothing.mjs' must return an object of HttpdConfig, and at once.",
+    ],
+    [
+      'a config that comes late',
+      () => [file('late.mjs', `${APP} export const config = async () => ({});`), '--port', '0'],
+      "late.mjs' must return an object of HttpdConfig, and at once.",
+    ],
+    [
       'a config that a server refuses',
       () => [file('refused.mjs', `${APP} export const config = { maxOpenSockets: 0 };`), '--port', '0'],
       'The device could not start: ESP_ERR_INVALID_ARG: config.maxOpenSockets must be',

@@ -207,6 +207,9 @@ describe('the control server', () => {
     const { device, server } = await ControlRig.start();
     await expect(controlStart({} as never)).rejects.toMatchObject({ code: ESP_ERR_INVALID_ARG });
     await expect(controlStart(device, null as never)).rejects.toMatchObject({ code: ESP_ERR_INVALID_ARG });
+    for (const wrong of [{ hots: '::1' }, { log: {} }]) {
+      await expect(controlStart(device, wrong as never)).rejects.toMatchObject({ code: ESP_ERR_INVALID_ARG });
+    }
     await expect(controlStart(device, { port: -1 })).rejects.toMatchObject({ code: ESP_ERR_INVALID_ARG });
     await expect(controlStart(device, { port: server.port })).rejects.toMatchObject({
       code: ESP_ERR_HTTPD_TASK,
@@ -214,7 +217,7 @@ describe('the control server', () => {
     });
   });
 
-  test('a device that could not boot again answers wait with what has become of it', async () => {
+  test('whoever waits is told of a device that could not boot again', async () => {
     let boots = 0;
     const rig = await ControlRig.start({
       onBoot(server) {
@@ -225,7 +228,8 @@ describe('the control server', () => {
     });
     const asked = rig.ask('POST', '/control/reboot', { body: { bootSeconds: 0, wait: true } });
     await rig.mem.until(() => rig.device.state === 'stopped');
-    expect(state(await asked).state).toBe('stopped');
+    const { status, json } = await asked;
+    expect([status, json]).toEqual([409, { error: 'the device has stopped, and does not run again' }]);
   });
 });
 
@@ -281,6 +285,11 @@ describe('a page of elsewhere', () => {
     ['::', '[2001:db8::1]:9000', true],
     ['::', '1.2.3.4', true],
     ['::', 'evil.example', false],
+    ['0', '192.168.1.5:9000', true],
+    ['::0', '[::2]:9000', true],
+    ['::0', 'evil.example', false],
+    ['::ffff:127.0.0.1', '[::ffff:7f00:1]:9000', true],
+    ['fe80::1%eth0', 'evil.example', false],
   ])('a server on %s that is called %s: %s (DNS rebinding)', async (bound, host, passes) => {
     expect(await answer({ Host: host }, { bound })).toBe(passes ? undefined : refused);
   });
@@ -333,7 +342,11 @@ test.each([
   ['http', '127.0.0.1', 'http://127.0.0.1:80/'],
   ['https', '0.0.0.0', 'https://127.0.0.1:80/'],
   ['http', '::', 'http://[::1]:80/'],
+  ['http', '::0', 'http://[::1]:80/'],
+  ['http', '0', 'http://127.0.0.1:80/'],
+  ['http', '127.1', 'http://127.0.0.1:80/'],
   ['http', 'fe80::1', 'http://[fe80::1]:80/'],
+  ['http', 'fe80::1%eth0', 'http://[fe80::1%eth0]:80/'],
   ['http', 'board.lan', 'http://board.lan:80/'],
 ])('%s on %s is opened as %s', (scheme, host, url) => {
   expect(urlOf(scheme, host, 80)).toBe(url);

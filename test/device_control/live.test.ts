@@ -1,6 +1,6 @@
 /** What watchers are told. */
 import { once } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { ControlLog, LINES_MAX } from '../../src/device_control/control_log.js';
 import { TICK_MS } from '../../src/device_control/live.js';
@@ -131,6 +131,24 @@ describe('the log that is kept', () => {
     }
     expect((Reflect.get(log, 'lines') as string[]).length).toBeLessThan(2 * LINES_MAX);
     log.close();
+  });
+
+  test('has one line for a message, whatever is in it and in its tag', async () => {
+    // the one of the tests is silent; copies share their taps
+    vi.resetModules();
+    vi.stubEnv('HTTPD_LOG', 'error');
+    const { espLog } = await import('../../src/log.js');
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const log = new ControlLog();
+    espLog('tag\nE (1) other').error('one\r\ntwo\x1b[2J');
+    espLog('tag').error(5 as never);
+    write.mockRestore();
+    vi.unstubAllEnvs();
+    log.close();
+    expect(log.since(0).lines).toEqual([
+      expect.stringMatching(/^E \(\d+\) tag\\x0aE \(1\) other: one\\x0d\\x0atwo\\x1b\[2J$/),
+      expect.stringMatching(/^E \(\d+\) tag: 5$/),
+    ]);
   });
 
   test('keeps the beginning of a long line', () => {

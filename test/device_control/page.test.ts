@@ -115,6 +115,32 @@ describeInChromium('the control page', () => {
     await expect.poll(() => rig.device.link, PATIENCE).toEqual(rig.device.profile.link);
   });
 
+  test('a slider that is put back where it was goes on to show the link', async () => {
+    const { rig, page } = await start();
+    const slider = page.locator('#link-latencyMs');
+    const shownMs = () => page.textContent('label[for=link-latencyMs] output');
+    await slider.scrollIntoViewIfNeeded();
+    const { x, y, width, height } = (await slider.boundingBox()) as {
+      x: number;
+      y: number;
+      width: number;
+      height: number;
+    };
+    const share = Number(await slider.inputValue()) / Number(await slider.getAttribute('max'));
+    const thumb = height / 2;
+    const at = x + thumb + (width - 2 * thumb) * share;
+    await page.mouse.move(at, y + thumb);
+    await page.mouse.down();
+    await page.mouse.move(at + 60, y + thumb);
+    expect(await shownMs()).not.toBe('10 ms');
+    await page.mouse.move(at, y + thumb);
+    await page.mouse.up();
+    expect(await shownMs()).toBe('10 ms');
+    rig.device.setLink({ latencyMs: 500 });
+    rig.clock.advance(TICK_MS);
+    await shown(page, 'label[for=link-latencyMs] output', '500 ms');
+  });
+
   test('a wrong file is told; a right one is played; what is recorded can be downloaded', async () => {
     const { rig, page } = await start();
     const play = (text: string) =>

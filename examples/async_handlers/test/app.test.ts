@@ -1,6 +1,6 @@
 /** The steps of ESP-IDF's script for the example, and what it leaves out. */
 import { describe, expect, test, vi } from 'vitest';
-import { espLog, httpdEsp32Config } from '../../../src/index.js';
+import { espLog, type HttpdUri, httpdEsp32Config } from '../../../src/index.js';
 import { exchange, isOpen, request } from '../../../test/http/support.js';
 import { ManualClock } from '../../../test/support/clock.js';
 import { collectLog, connectTo, ELSEWHERE, startTestServer, turn } from '../../../test/support/server.js';
@@ -140,6 +140,20 @@ describe('GET /long', () => {
     await vi.waitFor(() => expect(lines.at(-1)).toMatch(/^E example: Failed to send string chunk: /), SOON);
     expect(clock.running).toBe(0);
   });
+});
+
+test('a request that there is no memory for takes no worker away', async () => {
+  const handlers = new Map<string, (req: never) => unknown>();
+  const server = { port: 0, registerUriHandler: ({ uri, handler }: HttpdUri) => handlers.set(uri, handler) };
+  const { logger, lines } = collectLog();
+  register(server as never, { log: espLog(TAG, logger), clock: new ManualClock() });
+  const asyncHandlerBegin = (): never => {
+    throw new Error('ESP_ERR_NO_MEM');
+  };
+  for (let i = 0; i < 2 * MAX_ASYNC_REQUESTS; i++) {
+    await expect(handlers.get('/long')?.({ asyncHandlerBegin } as never)).rejects.toThrow('ESP_ERR_NO_MEM');
+  }
+  expect(lines).not.toContain(`E ${TAG}: No workers are available`);
 });
 
 test('GET / has links to both', async () => {

@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, Socket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -178,6 +178,24 @@ test.skipIf(ELSEWHERE)('the app begins anew on each server, with the port that t
     await server.stop({ grace: 0 });
   }
 });
+
+test.skipIf(ELSEWHERE)(
+  'as a device it is reached from this machine only, unless the environment says more',
+  async () => {
+    vi.stubEnv('HOST', '');
+    vi.stubEnv('DNS_PORT', '0');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const bind = vi.spyOn(Socket.prototype, 'bind');
+    onTestFinished(() => bind.mockRestore());
+    for (const host of ['127.0.0.1', '0.0.0.0']) {
+      const server = await startTestServer(config);
+      register(server);
+      expect(bind).toHaveBeenLastCalledWith({ address: host, port: 0 });
+      await server.stop({ grace: 0 });
+      vi.stubEnv('HOST', '0.0.0.0');
+    }
+  },
+);
 
 describe.skipIf(ELSEWHERE)('the environment', () => {
   test.each([

@@ -67,6 +67,15 @@ describe.skipIf(ELSEWHERE)('the first run', () => {
     expect(await devCertificates({ folder, now: NOW })).toMatchObject({ made: false });
     expect(readdirSync(parent)).toEqual(['.dev_cert']);
   });
+
+  test('of some programs at once, behind certificates that have expired, gives all of them files', async () => {
+    const { parent, folder } = newFolder();
+    await devCertificates({ folder, now: NOW - 60 * DAY_MS });
+    const all = await Promise.all(Array.from({ length: 4 }, () => devCertificates({ folder, now: NOW })));
+    expect(all.map(({ cert }) => cert)).toEqual(Array(4).fill(all[0]?.cert));
+    expect((await devCertificates({ folder, now: NOW })).made).toBe(false);
+    expect(readdirSync(parent)).toEqual(['.dev_cert']);
+  });
 });
 
 describe.skipIf(ELSEWHERE)('a later run', () => {
