@@ -77,7 +77,7 @@ describe.each([
     const root = new Root(site().www, hasProc);
     const before = LINUX ? openPaths() : 0;
     expect(await textOf(await root.open(path))).toBe(text);
-    if (LINUX) expect(openPaths()).toBe(before);
+    if (LINUX) expect(openPaths()).toBeLessThanOrEqual(before);
   });
 
   test('a root behind a symbolic link', async () => {
@@ -192,6 +192,6 @@ describe.each([
     const file = (await root.open('a.txt')) as OpenFile;
     await expect(root.list('a.txt', file, () => true, 10)).rejects.toMatchObject({ name: 'ESP_FAIL' });
     file.close();
-    if (LINUX) expect(openPaths()).toBe(before);
+    if (LINUX) expect(openPaths()).toBeLessThanOrEqual(before);
   });
 });

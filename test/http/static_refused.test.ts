@@ -175,7 +175,7 @@ describe('refused, as if nothing were there', () => {
     for (const path of ['out.txt', 'device', 'indexed/', 'indexed-folder/', 'out-beside/', 'a.txt/', 'empty']) {
       await get(server, `/files/${path}`, 'Accept-Encoding: gzip');
     }
-    await expect.poll(openPaths, { interval: 2 }).toBeLessThanOrEqual(before);
+    await expect.poll(() => openPaths(), { interval: 2 }).toBeLessThanOrEqual(before);
   });
 });
 
