@@ -17,13 +17,17 @@ const ON_ONE_PORT = [
 /** The same over TLS: what a connection does, and what is sent and received over it. */
 const OVER_TLS = ['test/http/**/*.test.ts', 'test/ws/**/*.test.ts'];
 
-/** What brings clients, sockets or a select loop of its own, or is the same over TLS. */
-const NOT_OVER_TLS = [
-  ...ON_ONE_PORT,
+/** What brings clients, sockets or a select loop of its own. */
+const PLAIN_ONLY = [
   'test/*/foreign.test.ts',
   'test/*/injected_faults*.test.ts',
-  'test/*/conformance/**',
   'test/http/{abuse,form_foreign,select_loop}.test.ts',
+];
+
+/** What is the same over TLS, since its bytes have come by then: it runs there with `npm run test:tls` only. */
+const SAME_OVER_TLS = [
+  ...ON_ONE_PORT,
+  'test/*/conformance/**',
   'test/http/{arguments,async_context,basic_auth,before,body_limits,cors,error_rules,errors,form}.test.ts',
   'test/http/{req,sess_ctx,slow_clients,uri_params}.test.ts',
   'test/ws/{attacks*,contexts,fragment_len,handshake*,limits_*,message_m*,message_packets}.test.ts',
@@ -40,6 +44,8 @@ const common = {
   setupFiles: ['test/support/fresh_modules.ts'],
   expect: { poll: { interval: 1, timeout: 8_000 } },
 };
+
+const ALL_OVER_TLS = process.env.ALL_OVER_TLS === '1';
 
 /** Quiet: tests that look at the log bring their own logger. */
 const HTTPD_LOG = 'silent';
@@ -74,7 +80,7 @@ export default defineConfig({
           ...common,
           name: 'tls',
           include: OVER_TLS,
-          exclude: [...configDefaults.exclude, ...NOT_OVER_TLS],
+          exclude: [...configDefaults.exclude, ...PLAIN_ONLY, ...(ALL_OVER_TLS ? [] : SAME_OVER_TLS)],
           env: { HTTPD_LOG, SELECT_LOOP: 'net', OVER_TLS: '1' },
         },
       },
