@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { connect, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import type { DeviceProfile } from '../src/device/index.js';
+import { median } from './figures.js';
 import { table } from './report.js';
 import { buildOurs } from './tools.js';
 
@@ -90,14 +92,6 @@ class Client {
   close(): void {
     this.agent.destroy();
   }
-}
-
-/** Resolves in `ms`. */
-const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms));
-
-/** The middle of the values. */
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** The time of a round trip of small requests. This process does not sleep meanwhile: to wake up takes its time too. */

@@ -28,7 +28,7 @@ export function medians(rounds: readonly Measured[]): Measured {
 }
 
 /** The middle value; of an even number, the mean of the two in the middle. */
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;

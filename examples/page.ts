@@ -30,7 +30,7 @@ export function pageHandler(file: URL): (req: HttpdReq) => Promise<number> {
 }
 
 /** The page's script, or style, as a source that a Content-Security-Policy allows. */
-function hashOf(element: 'script' | 'style', page: string): string {
+export function hashOf(element: 'script' | 'style', page: string): string {
   const [, text = ''] = page.match(new RegExp(`<${element}>([^]*?)</${element}>`)) ?? [];
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 }

@@ -308,8 +308,7 @@ export function checkConfig(given: Partial<HttpdConfig> | undefined): HttpdConfi
   for (const name of Object.keys(given ?? {})) {
     if (!Object.hasOwn(CHECKS, name)) invalidArg(`the configuration has no field '${name}'; see HttpdConfig`);
   }
-  const set = Object.entries(given ?? {}).filter(([, value]) => value !== undefined);
-  const config: HttpdConfig = { ...httpdDefaultConfig(), ...Object.fromEntries(set) };
+  const config: HttpdConfig = { ...httpdDefaultConfig(), ...definedOf(given ?? {}) };
   if (config.listeners !== undefined && (given?.serverPort !== undefined || given?.host !== undefined)) {
     invalidArg('config.listeners takes the place of serverPort and host: leave those out');
   }
@@ -319,4 +318,9 @@ export function checkConfig(given: Partial<HttpdConfig> | undefined): HttpdConfi
     if (problem !== undefined) invalidArg(`config.${name}${problem.startsWith('[') ? '' : ' '}${problem}`);
   }
   return config;
+}
+
+/** Its fields that are not undefined. */
+export function definedOf<T extends object>(given: T): T {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 }

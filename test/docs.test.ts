@@ -16,6 +16,7 @@ import { checkWsOptions } from '../src/httpd_ws/options.js';
 import * as api from '../src/index.js';
 import { checkFormOptions } from '../src/web/form_options.js';
 import { certificates } from './support/certificates.js';
+import { codeIn } from './support/declared.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const NOT_OURS = new Set(['node_modules', 'dist', 'coverage', '.git']);
@@ -53,11 +54,6 @@ function cells(line: string): string[] {
 function fieldsOf(file: string, name: string): (string | undefined)[] {
   const declared = new RegExp(`export interface ${name}[^{]*\\{([\\s\\S]*?)\\n\\}`).exec(read(file))?.[1] ?? '';
   return [...declared.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(match => match[1]);
-}
-
-/** What stands between backticks. */
-function code(cell = ''): string[] {
-  return [...cell.matchAll(/`([^`]+)`/g)].map(match => match[1] as string);
 }
 
 describe("README's program", () => {
@@ -120,7 +116,7 @@ describe("README's tables", () => {
     const ours = api.httpdDefaultConfig();
     const device = api.httpdEsp32Config();
     const rows = tables(readme, 'name', 'unit', 'default', "ESP-IDF's default").map(([name, , byDefault, esp]) => [
-      code(name)[0],
+      codeIn(name)[0],
       byDefault,
       esp,
     ]);
@@ -136,12 +132,12 @@ describe("README's tables", () => {
   test('HttpdUri lists every field', () => {
     const fields = fieldsOf('src/httpd/route.ts', 'HttpdUri');
     expect(fields).toContain('uri');
-    expect(tables(readme, 'name', 'default', 'meaning').map(([name]) => code(name)[0])).toEqual(fields);
+    expect(tables(readme, 'name', 'default', 'meaning').map(([name]) => codeIn(name)[0])).toEqual(fields);
   });
 
   test('the options of WebSockets lists every one, with the right default', () => {
     const rows = tables(readme, 'name', 'unit', 'default', 'elsewhere');
-    expect(rows.map(([name]) => code(name)[0])).toEqual(fieldsOf('src/httpd_ws/options.ts', 'WsOptions'));
+    expect(rows.map(([name]) => codeIn(name)[0])).toEqual(fieldsOf('src/httpd_ws/options.ts', 'WsOptions'));
     const settings = checkWsOptions({}, '/');
     // what 0 stands for is in the settings
     const unlimited = (n: number) => (n === Number.MAX_SAFE_INTEGER ? 0 : n);
@@ -161,22 +157,22 @@ describe("README's tables", () => {
       wsAllowedOrigins: settings.allowedOrigins,
       wsCloseCb: settings.closeCb,
     };
-    expect(rows.map(([name, , byDefault]) => [code(name)[0], byDefault])).toEqual(
+    expect(rows.map(([name, , byDefault]) => [codeIn(name)[0], byDefault])).toEqual(
       Object.entries(defaults).map(([name, value]) => [name, show(value)]),
     );
   });
 
   test('the options of permessage-deflate lists every one, with the right default', () => {
-    const rows = tables(readme, 'name', 'unit', 'default', 'meaning').filter(([name]) => code(name)[0] !== undefined);
+    const rows = tables(readme, 'name', 'unit', 'default', 'meaning').filter(([name]) => codeIn(name)[0] !== undefined);
     const { deflate } = checkWsOptions({ wsPerMessageDeflate: true }, '/');
-    expect(rows.map(([name, , byDefault]) => [code(name)[0], byDefault])).toEqual(
+    expect(rows.map(([name, , byDefault]) => [codeIn(name)[0], byDefault])).toEqual(
       Object.entries(deflate ?? {}).map(([name, value]) => [name, show(value)]),
     );
   });
 
   const index = read('src/index.ts');
   const twins = [...tables(readme, 'C', 'TypeScript'), ...tables(readme, 'added', 'TypeScript')];
-  const listed = twins.flatMap(([, twin]) => code(twin));
+  const listed = twins.flatMap(([, twin]) => codeIn(twin));
 
   test.each(listed)('%s exists', name => {
     const [, owner, member] = /^(?:(server|req)\.)?(\w+)/.exec(name) ?? [];
@@ -199,11 +195,11 @@ describe('docs/errors.md', () => {
   const errors = read('docs/errors.md');
 
   test('lists every code that EspError can have, with its number, or says that it is never thrown', () => {
-    const rows = new Map(tables(errors, 'name', 'number').map(([name, number]) => [code(name)[0], Number(number)]));
+    const rows = new Map(tables(errors, 'name', 'number').map(([name, number]) => [codeIn(name)[0], Number(number)]));
     const codes = Object.entries(api).filter(
       ([name]) => /^ESP_(OK|FAIL|ERR_)/.test(name) && name !== 'ESP_ERR_HTTPD_BASE',
     );
-    const never = code(/These have their numbers[\s\S]*?\n\n/.exec(errors)?.[0]);
+    const never = codeIn(/These have their numbers[\s\S]*?\n\n/.exec(errors)?.[0]);
     for (const [name, number] of codes) {
       if (never.includes(name)) expect(rows.has(name), name).toBe(false);
       else expect(rows.get(name), name).toBe(number);
@@ -211,7 +207,7 @@ describe('docs/errors.md', () => {
   });
 
   test('lists every error that a handler can be registered for', () => {
-    const rows = tables(errors, 'status', 'code').flatMap(([, name]) => code(name));
+    const rows = tables(errors, 'status', 'code').flatMap(([, name]) => codeIn(name));
     const codes = Object.keys(api).filter(name => /^HTTPD_[45]\d\d_/.test(name));
     expect(rows.sort()).toEqual(codes.sort());
   });
@@ -237,7 +233,7 @@ describe('docs/limits.md', () => {
 
   test('lists every field of the configuration that is a number, except the port', () => {
     const numbers = Object.entries(api.httpdDefaultConfig()).filter(([, value]) => typeof value === 'number');
-    const first = tables(limits, 'limit').flatMap(([limit]) => code(limit));
+    const first = tables(limits, 'limit').flatMap(([limit]) => codeIn(limit));
     for (const [name] of numbers) if (name !== 'serverPort') expect(first).toContain(name);
   });
 });
@@ -279,12 +275,12 @@ describe('docs/http.md', () => {
     const table = page.split(new RegExp(`^\`${name}\`[^\n]*\n\n`, 'm'))[1]?.split('\n\n')[0] ?? '';
     const fields = fieldsOf(file, name);
     expect(fields).not.toEqual([]);
-    expect(tables(table, 'name').map(([cell]) => code(cell)[0])).toEqual(fields);
+    expect(tables(table, 'name').map(([cell]) => codeIn(cell)[0])).toEqual(fields);
   });
 
   test('the limits of forms have the right defaults', () => {
     const rows = tables(page, 'name', 'unit', 'default', 'meaning').map(([name, , byDefault]) => [
-      code(name)[0],
+      codeIn(name)[0],
       byDefault,
     ]);
     for (const [name, value] of Object.entries(checkFormOptions({}))) {
@@ -361,7 +357,7 @@ describe('docs/tls.md', () => {
     const behind = page.split(heading)[1] ?? '';
     const table = /^\|[\s\S]*?\n\n/m.exec(behind)?.[0] ?? '';
     const [head = ''] = table.split('\n');
-    expect(tables(table, ...cells(head).slice(0, 1)).map(([cell]) => code(cell)[0])).toEqual(fields);
+    expect(tables(table, ...cells(head).slice(0, 1)).map(([cell]) => codeIn(cell)[0])).toEqual(fields);
   });
 
   test('its examples are one program, which does what they say', async () => {

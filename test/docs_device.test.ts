@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { httpdEsp32Config } from '../src/config.js';
 import { CHIPS, type DeviceChip } from '../src/device/chips.js';
 import type { Device } from '../src/device/index.js';
+import { codeIn } from './support/declared.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -31,8 +32,7 @@ function table(...heading: string[]): string[][] {
 }
 
 /** What stands between backticks in the first cells. */
-const named = (rows: string[][]): string[] =>
-  rows.flatMap(([cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(match => match[1] as string));
+const named = (rows: string[][]): string[] => rows.flatMap(([cell]) => codeIn(cell));
 
 /** The fields that an interface declares. */
 function fieldsOf(file: string, name: string): string[] {

@@ -1,17 +1,17 @@
 /**
  * The page: what `index.html` has, and the list of files in it.
  */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { HttpdReq } from '../../src/index.js';
+import { hashOf } from '../page.js';
 import { FILES_MAX, type StoredFile } from './file_store.js';
 
 const template = readFileSync(new URL('./index.html', import.meta.url), 'utf8');
 
 const POLICY = [
   "default-src 'none'",
-  `script-src ${hashOf('script')}`,
-  `style-src ${hashOf('style')}`,
+  `script-src ${hashOf('script', template)}`,
+  `style-src ${hashOf('style', template)}`,
   "img-src 'self'",
   "connect-src 'self'",
   "form-action 'self'",
@@ -84,10 +84,4 @@ const ESCAPED: Readonly<Record<string, string>> = {
 
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, char => ESCAPED[char] as string);
-}
-
-/** The page's script, or style, as a source that a Content-Security-Policy allows. */
-function hashOf(element: 'script' | 'style'): string {
-  const [, text = ''] = template.match(new RegExp(`<${element}>([^]*?)</${element}>`)) ?? [];
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 }

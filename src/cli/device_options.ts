@@ -1,7 +1,7 @@
 /** What `esp-httpd device` is told. */
-import { parseArgs } from 'node:util';
 import type { HttpdConfig } from '../config.js';
-import type { DeviceChip } from '../device/chips.js';
+import { CHIPS, type DeviceChip } from '../device/chips.js';
+import { parse } from './args.js';
 import { UsageError } from './errors.js';
 
 export const DEVICE_USAGE = `Usage: npx esp-httpd device <module> [options]
@@ -23,10 +23,24 @@ register(server), which registers its URI handlers, and perhaps config, its Http
 
 HTTPD_LOG=debug shows each step of the server, HTTPD_LOG_FORMAT=json prints JSON lines.`;
 
-const CHIPS = ['esp32', 'esp32-s3', 'esp32-c3'] as const satisfies readonly DeviceChip[];
 const LOOPS = ['auto', 'epoll', 'net'] as const satisfies readonly HttpdConfig['port'][];
 const PORT_MAX = 65_535;
 const SEED_MAX = 2 ** 32 - 1;
+
+const TEXT = { type: 'string' } as const;
+const OPTIONS = {
+  profile: TEXT,
+  seed: TEXT,
+  scenario: TEXT,
+  port: TEXT,
+  host: TEXT,
+  'tls-cert': TEXT,
+  'tls-key': TEXT,
+  'select-loop': TEXT,
+  control: TEXT,
+  'control-host': TEXT,
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 export interface DeviceCommand {
   readonly module: string;
@@ -47,7 +61,7 @@ export interface DeviceCommand {
  * @throws UsageError
  */
 export function readDeviceCommand(args: readonly string[]): DeviceCommand | undefined {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parse(args, OPTIONS);
   if (values.help === true) return undefined;
   const [module, ...more] = positionals;
   if (module === undefined) throw new UsageError('Which application? Give the file that exports register(server).');
@@ -61,7 +75,7 @@ export function readDeviceCommand(args: readonly string[]): DeviceCommand | unde
   }
   return {
     module,
-    profile: oneOf('--profile', values.profile, CHIPS) ?? 'esp32',
+    profile: oneOf('--profile', values.profile, Object.keys(CHIPS) as DeviceChip[]) ?? 'esp32',
     seed: integer('--seed', values.seed, SEED_MAX) ?? 0,
     scenario: values.scenario,
     port: integer('--port', values.port, PORT_MAX) ?? 8080,
@@ -73,32 +87,6 @@ export function readDeviceCommand(args: readonly string[]): DeviceCommand | unde
         ? undefined
         : { port: integer('--control', control, PORT_MAX) ?? 0, host: address('--control-host', controlHost) },
   };
-}
-
-function parse(args: readonly string[]) {
-  const text = { type: 'string' } as const;
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        profile: text,
-        seed: text,
-        scenario: text,
-        port: text,
-        host: text,
-        'tls-cert': text,
-        'tls-key': text,
-        'select-loop': text,
-        control: text,
-        'control-host': text,
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-  } catch (error) {
-    // the rest of its message is about positional arguments
-    throw new UsageError(`${(error as Error).message.split(/\.\s/)[0]}.`);
-  }
 }
 
 function oneOf<T extends string>(name: string, value: string | undefined, allowed: readonly T[]): T | undefined {

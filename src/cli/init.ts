@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { builtinModules } from 'node:module';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parse } from './args.js';
 import { CliError, report, UsageError } from './errors.js';
 
 const USAGE = `Usage: npx esp-httpd init <folder>
@@ -59,25 +59,12 @@ export async function init(args: readonly string[]): Promise<number> {
  * @throws UsageError
  */
 function readFolder(args: readonly string[]): string | undefined {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parse(args, { help: { type: 'boolean', short: 'h' } });
   if (values.help === true) return undefined;
   const [folder = '', ...more] = positionals;
   if (folder === '') throw new UsageError('Which folder? Give the name of one that is to be made.');
   if (more.length > 0) throw new UsageError(`One argument is the folder; '${more.join(' ')}' is too much.`);
   return folder;
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { help: { type: 'boolean', short: 'h' } },
-    });
-  } catch (error) {
-    // the rest of its message is about positional arguments
-    throw new UsageError(`${(error as Error).message.split(/\.\s/)[0]}.`);
-  }
 }
 
 /** @throws UsageError if npm would not take it for the name of a new package, or could not install what that needs */

@@ -1,5 +1,5 @@
 /** A device that is not there: a server behind a device's link, with a device's memory, that things happen to. */
-import { checkConfig, type HttpdConfig, type HttpdListenerConfig, httpdEsp32Config } from '../config.js';
+import { checkConfig, definedOf, type HttpdConfig, type HttpdListenerConfig, httpdEsp32Config } from '../config.js';
 import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdServer } from '../httpd/server.js';
 import { type ServerParts, startWith } from '../httpd/start.js';
@@ -10,15 +10,7 @@ import { DeviceEmitter } from './device_events.js';
 import { DeviceHeap } from './heap.js';
 import { Link } from './link.js';
 import { preciseClock } from './precise_clock.js';
-import {
-  checkLink,
-  checkRange,
-  type DeviceProfile,
-  definedOf,
-  deviceProfile,
-  type LinkSettings,
-  SECONDS,
-} from './profile.js';
+import { checkLink, checkRange, type DeviceProfile, deviceProfile, type LinkSettings, SECONDS } from './profile.js';
 import {
   type BootOptions,
   checkBootOptions,

@@ -132,7 +132,8 @@ export class Link {
     const take = (inner: PortSocket): SocketHandler | undefined => {
       const heap = this.heap();
       const { session, tlsSession } = this.profile.heap;
-      const bytes = inner.tls === undefined ? session : session + tlsSession;
+      const encrypted = inner.tls !== undefined;
+      const bytes = encrypted ? session + tlsSession : session;
       if (!heap.take(bytes)) {
         inner.reset();
         this.onRefused();
@@ -149,17 +150,17 @@ export class Link {
       const host = { agenda, air, task, receiveBuffer, received, onError, onClosing: this.watchClosing, onReleased };
       const socket = new LinkSocket(inner, host, seed);
       this.sockets.add(socket);
-      this.connect(inner, () => socket.open(accept));
+      this.connect(encrypted, () => socket.open(accept));
       return socket;
     };
     return port.listen(options, () => received, take, onError);
   }
 
   /** The handshakes of TCP and TLS, which the kernel and node:tls have made in no time. */
-  private connect(inner: PortSocket, open: () => void): void {
+  private connect(encrypted: boolean, open: () => void): void {
     const { agenda, air, task } = this;
     const handshake = (): void => {
-      if (inner.tls === undefined) return open();
+      if (!encrypted) return open();
       task.occupy(air.link.tlsHandshakeMs);
       task.runNext(open);
     };

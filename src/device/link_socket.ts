@@ -2,7 +2,7 @@
  * One connection of a device: stands between the select loop's socket and the session, as the owner of the one and the
  * socket of the other.
  */
-import { asError, type PortSocket, type SocketHandler, type TlsInfo } from '../port/port.js';
+import { asError, type PortSocket, SocketAround, type SocketHandler } from '../port/port.js';
 import type { Agenda } from './agenda.js';
 import type { Air } from './air.js';
 import { type Ending, Flow } from './flow.js';
@@ -44,7 +44,7 @@ type State =
   | 'frozen'
   | 'released';
 
-export class LinkSocket implements PortSocket, SocketHandler {
+export class LinkSocket extends SocketAround implements PortSocket, SocketHandler {
   private readonly toPeer: Flow;
   private readonly toServer: Flow;
   private state: State = 'waiting';
@@ -64,10 +64,11 @@ export class LinkSocket implements PortSocket, SocketHandler {
   private peerGone = false;
 
   constructor(
-    private readonly inner: PortSocket,
+    inner: PortSocket,
     private readonly host: LinkHost,
     seed: number,
   ) {
+    super(inner);
     const { agenda, air } = host;
     this.toPeer = new Flow(agenda, air, 'up', randomFrom(seedOf(seed, 0)), {
       onSegment: bytes => this.sendInner(bytes),
@@ -79,26 +80,6 @@ export class LinkSocket implements PortSocket, SocketHandler {
       onEnding: ending => this.endServer(ending),
       onRoom: () => this.moveOn(),
     });
-  }
-
-  get remoteAddress(): string {
-    return this.inner.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.inner.remotePort;
-  }
-
-  get localAddress(): string {
-    return this.inner.localAddress;
-  }
-
-  get localPort(): number {
-    return this.inner.localPort;
-  }
-
-  get tls(): TlsInfo | undefined {
-    return this.inner.tls;
   }
 
   /** What is under way has been taken by the device's kernel. */

@@ -1,5 +1,5 @@
 /** What a device can do: the limits of its server, its link and its memory. Where each figure comes from is in `chips.ts`. */
-import type { HttpdConfig } from '../config.js';
+import { definedOf, type HttpdConfig } from '../config.js';
 import { invalidArg } from '../err.js';
 import { CHIPS, type DeviceChip } from './chips.js';
 
@@ -139,11 +139,6 @@ function checkSettings<T extends object>(
   const set: Partial<T> = definedOf(given as Partial<T>);
   for (const [name, value] of Object.entries(set)) checkRange(`${what}.${name}`, value, ranges[name as keyof T]);
   return set;
-}
-
-/** Its fields that are not undefined. */
-export function definedOf<T extends object>(given: T): T {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as T;
 }
 
 /**

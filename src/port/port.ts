@@ -77,6 +77,31 @@ export interface PortSocket {
   reset(): void;
 }
 
+/** One that stands around another, as seen from above: who is connected is the same. */
+export abstract class SocketAround {
+  constructor(protected readonly inner: PortSocket) {}
+
+  get remoteAddress(): string {
+    return this.inner.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.inner.remotePort;
+  }
+
+  get localAddress(): string {
+    return this.inner.localAddress;
+  }
+
+  get localPort(): number {
+    return this.inner.localPort;
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.inner.tls;
+  }
+}
+
 export interface ListenOptions {
   /** 0 lets the system choose. */
   readonly port: number;

@@ -11,6 +11,7 @@ import {
   type ListenOptions,
   type Port,
   type PortSocket,
+  SocketAround,
   type SocketHandler,
 } from '../../src/port/port.js';
 
@@ -75,7 +76,7 @@ export class FaultPort implements Port {
 type Arrival = Buffer | 'fin' | 'released';
 
 /** Stands between the inner port's socket and its owner, as the owner of the one and the socket of the other. */
-export class FaultSocket implements PortSocket, SocketHandler {
+export class FaultSocket extends SocketAround implements PortSocket, SocketHandler {
   /** Operations so far. */
   operations = 0;
   private handler: SocketHandler | undefined;
@@ -92,27 +93,13 @@ export class FaultSocket implements PortSocket, SocketHandler {
   private planned = false;
 
   constructor(
-    private readonly inner: PortSocket,
+    inner: PortSocket,
     private readonly faults: Faults,
     private readonly received: Buffer,
     private readonly receiveBuffer: () => Buffer,
     private readonly onError: (error: Error) => void,
-  ) {}
-
-  get remoteAddress(): string {
-    return this.inner.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.inner.remotePort;
-  }
-
-  get localAddress(): string {
-    return this.inner.localAddress;
-  }
-
-  get localPort(): number {
-    return this.inner.localPort;
+  ) {
+    super(inner);
   }
 
   get pending(): number {
