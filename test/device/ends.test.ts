@@ -76,16 +76,43 @@ describe('a reset of the device', () => {
     expect([rig.clock.running, stopped]).toEqual([0, ['stop']]);
   });
 
-  test('drops the works of the boot before', async () => {
+  test.each([
+    ['that waits for the task', async (rig: MemDevice) => rig.run(10)],
+    ['that was queued just now', async () => {}],
+  ])('drops a work of the boot before: one %s', async (_which, wait) => {
     const done: string[] = [];
     const rig = await MemDevice.start();
     rig.device.stall(5);
-    rig.server.queueWork(() => done.push('work'));
-    await rig.run(10);
+    rig.server.queueWork(() => done.push('work of boot 1'));
+    await wait(rig);
     void rig.device.reboot({ bootSeconds: 1 });
     await rig.until(() => rig.device.state === 'running');
+    rig.server.queueWork(() => done.push('work of boot 2'));
     await rig.run(6_000);
-    expect(done).toEqual([]);
+    expect(done).toEqual(['work of boot 2']);
+  });
+
+  test('drops a work of the boot before, also when it boots before the loop has turned', async () => {
+    const done: string[] = [];
+    const rig = await MemDevice.start();
+    rig.server.queueWork(() => done.push('work of boot 1'));
+    const running = rig.device.reboot({ bootSeconds: 0 });
+    let booted = false;
+    void running.then(() => {
+      booted = true;
+    });
+    let turned = false;
+    setImmediate(() => {
+      turned = true;
+    });
+    for (let i = 0; i < 100 && !booted; i++) {
+      rig.clock.advance(0);
+      await Promise.resolve();
+    }
+    expect([booted, turned]).toEqual([true, false]);
+    rig.server.queueWork(() => done.push('work of boot 2'));
+    await rig.run(5);
+    expect(done).toEqual(['work of boot 2']);
   });
 
   test('clears the radio', async () => {
@@ -128,6 +155,40 @@ test('a connection that the server has closed and whose peer takes nothing is gi
   expect(conn.ended).toBe('reset');
   expect(rig.device.heap.free).toBe(rig.device.heap.size);
   expect(rig.device.snapshot().sessions).toEqual([]);
+});
+
+test('a connection that the server has closed is not given up while its peer takes what is on its way', async () => {
+  const body = 'x'.repeat(9_000);
+  // each segment takes 10 s
+  const rig = await MemDevice.start({
+    profile: plainProfile({ link: { bandwidthUp: 800 } }),
+    config: { sendWaitTimeout: 60 },
+    onBoot: server => server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: req => req.respSend(body) }),
+  });
+  const conn = rig.connect();
+  conn.deliver('GET / HTTP/1.0\r\nHost: x\r\n\r\n');
+  let letGo = 0;
+  const took = await rig.until(() => {
+    if (letGo === 0 && rig.server.getClientList().length === 0 && conn.sent.length > 0) letGo = conn.sent.length;
+    return conn.ended !== undefined;
+  }, 200_000);
+  expect(conn.ended).toBe('close');
+  expect(conn.sent.toString().endsWith(body)).toBe(true);
+  // most of it left when there was no session any more
+  expect(conn.sent.length - letGo).toBeGreaterThan(3_000);
+  expect(took).toBeGreaterThan(90_000);
+});
+
+test('in a brown-out nothing is taken of a peer', async () => {
+  const rig = await MemDevice.start();
+  const conn = rig.connect();
+  await rig.get(conn);
+  void rig.device.brownOut({ bootSeconds: 2 });
+  await rig.run(10);
+  conn.deliver(request());
+  expect([conn.paused, conn.waiting]).toEqual([true, request().length]);
+  await rig.until(() => rig.device.state === 'running');
+  expect(conn.ended).toBe('reset');
 });
 
 test('on a slow link an answer leaves for as long as it takes', async () => {

@@ -92,8 +92,15 @@ describe('random numbers', () => {
   });
 
   test('come from 32 bits of the seed', () => {
-    expect(randomFrom(2 ** 32 - 1)()).not.toBe(randomFrom(0)());
-    expect(randomFrom(0)()).toBeGreaterThanOrEqual(0);
+    const firsts = Array.from({ length: 32 }, (_, bit) => randomFrom(2 ** bit)());
+    expect(new Set([...firsts, randomFrom(0)(), randomFrom(2 ** 32 - 1)()]).size).toBe(34);
+    expect(randomFrom(2 ** 32 + 7)()).toBe(randomFrom(7)());
+  });
+
+  test('are at least 0 and below 1', () => {
+    const random = randomFrom(1);
+    const drawn = Array.from({ length: 100_000 }, random);
+    expect(drawn.every(x => x >= 0 && x < 1)).toBe(true);
   });
 });
 

@@ -6,7 +6,13 @@ import { OPERATIONS, type Operation } from '../../src/device_control/openapi.js'
 
 const page = readFileSync(new URL('../../docs/control.md', import.meta.url), 'utf8');
 
-test.each(DEVICE_USAGE.match(/(?<=\n {2})--[\w-]+(?= <)/g) ?? [])('the option %s', option => {
+const options = DEVICE_USAGE.match(/(?<=\n {2})--[\w-]+(?= <)/g) ?? [];
+
+test('the usage names options in the layout that these tests know', () => {
+  expect(options).toEqual(expect.arrayContaining(['--profile', '--seed', '--control', '--control-host']));
+});
+
+test.each(options)('the option %s', option => {
   expect(page).toMatch(new RegExp(`^\\| .*\`${option}\`.* \\|$`, 'm'));
 });
 

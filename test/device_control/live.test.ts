@@ -111,7 +111,8 @@ describe('a watcher', () => {
     const rig = await ControlRig.start();
     const origin = `http://127.0.0.1:${rig.server.port}`;
     const socket = new WebSocket(`ws://127.0.0.1:${rig.server.port}/control/live`, { origin });
-    await once(socket, 'open');
+    const [first] = (await once(socket, 'message')) as [Buffer];
+    expect(JSON.parse(first.toString())).toMatchObject({ type: 'hello', state: { state: 'running' } });
     socket.terminate();
   });
 });

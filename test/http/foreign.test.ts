@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { Agent, fetch, type RequestInit } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HttpdServer } from '../../src/httpd/server.js';
-import { ok, pattern, serve, turns } from './support.js';
+import { deferred, errorOf, ok, pattern, serve, turns, until } from './support.js';
 
 const agents: Agent[] = [];
 
@@ -111,10 +111,17 @@ describe("undici's fetch", () => {
     }
   });
 
-  test('a download that the client aborts leaves the server in order', async () => {
+  test('a download that the client aborts ends its handler and its session, and the server serves on', async () => {
+    const failed = deferred<string>();
+    const fds: number[] = [];
     const server = await serve({
       'GET /endless': async req => {
-        for (;;) await req.respSendChunk('x'.repeat(10_000));
+        fds.push(req.toSockfd());
+        failed.resolve(
+          await errorOf(async () => {
+            for (;;) await req.respSendChunk('x'.repeat(10_000));
+          }),
+        );
       },
       'GET /': ok,
     });
@@ -123,6 +130,8 @@ describe("undici's fetch", () => {
     const response = await request('/endless', { signal: abort.signal });
     await response.body?.getReader().read();
     abort.abort();
+    expect(await failed.promise).toBe('ESP_ERR_HTTPD_RESP_SEND');
+    await until(() => expect(server.getClientList()).not.toContain(fds[0]));
     expect(await (await request('/')).text()).toBe('ok');
   });
 });

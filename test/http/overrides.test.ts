@@ -2,9 +2,10 @@ import { describe, expect, test, vi } from 'vitest';
 import type { UriHandler } from '../../src/httpd/route.js';
 import type { HttpdServer } from '../../src/httpd/server.js';
 import { HTTPD_SOCK_ERR_FAIL, HTTPD_SOCK_ERR_TIMEOUT } from '../../src/sess/overrides.js';
+import { ManualClock } from '../support/clock.js';
 import { OVER_TLS } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
-import { deferred, exchange, isOpen, ok, pattern, post, request, serve, stillServes, turns } from './support.js';
+import { deferred, exchange, isOpen, ok, pattern, post, request, serve, stillServes, turns, until } from './support.js';
 
 const KEY = 0x5a;
 
@@ -226,6 +227,62 @@ describe('overrides that fail', () => {
       },
     );
     expect((await exchange(server, request('GET /'))).text).toBe('ok');
+  });
+
+  test('a send override that never can ends its session by sendWaitTimeout, and is not asked again', async () => {
+    const clock = new ManualClock();
+    const closed: number[] = [];
+    let calls = 0;
+    const server = await serve(
+      { 'GET /': ok },
+      {
+        sendWaitTimeout: 3,
+        idleTimeout: 0,
+        openFn: (hd, fd) =>
+          hd.sessSetSendOverride(fd, () => {
+            calls += 1;
+            return HTTPD_SOCK_ERR_TIMEOUT;
+          }),
+        closeFn: (_hd, fd) => closed.push(fd),
+      },
+      { clock },
+    );
+    const client = await connectTo(server);
+    client.send(request('GET /'));
+    await until(() => expect(calls).toBeGreaterThan(0));
+    clock.advance(2_900);
+    expect([closed, client.over]).toEqual([[], false]);
+    expect(calls).toBeGreaterThan(100);
+    clock.advance(1_000);
+    expect(closed).toHaveLength(1);
+    expect(await client.closed()).toBe('reset');
+    const before = calls;
+    clock.advance(1_000);
+    expect([calls, clock.running]).toEqual([before, 0]);
+  });
+
+  test('the timer that asks a send override again ends with its session', async () => {
+    const clock = new ManualClock();
+    let calls = 0;
+    const server = await serve(
+      { 'GET /': ok },
+      {
+        idleTimeout: 0,
+        openFn: (hd, fd) =>
+          hd.sessSetSendOverride(fd, () => {
+            calls += 1;
+            return HTTPD_SOCK_ERR_TIMEOUT;
+          }),
+      },
+      { clock },
+    );
+    const client = await connectTo(server);
+    client.send(request('GET /'));
+    await until(() => expect(calls).toBeGreaterThan(0));
+    const running = clock.running;
+    client.reset();
+    await until(() => expect(server.getClientList()).toEqual([]));
+    expect(clock.running).toBe(running - 1);
   });
 
   test('a receive override that has nothing yet is called when more comes', async () => {

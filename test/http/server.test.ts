@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { EspError } from '../../src/err.js';
 import { httpdStart } from '../../src/httpd/start.js';
 import { uriMatchWildcard } from '../../src/httpd/uri.js';
+import { type Clock, systemClock } from '../../src/sess/deadlines.js';
 import { ManualClock } from '../support/clock.js';
 import { compiledUrl } from '../support/compiled.js';
 import { OVER_TLS, RawClient } from '../support/raw_client.js';
@@ -187,20 +188,32 @@ describe('stop', () => {
     async grace => {
       const started = deferred();
       const gate = deferred();
-      const server = await serve({
-        'GET /': async req => {
-          started.resolve();
-          await gate.promise;
-          await req.respSend('whole');
+      const timers: number[] = [];
+      const clock: Clock = {
+        ...systemClock,
+        after(ms, fn) {
+          timers.push(ms);
+          return systemClock.after(ms, fn);
         },
-      });
+      };
+      const server = await serve(
+        {
+          'GET /': async req => {
+            started.resolve();
+            await gate.promise;
+            await req.respSend('whole');
+          },
+        },
+        {},
+        { clock },
+      );
       const client = await connectTo(server);
       client.send(request('GET /'));
       await started.promise;
       const stopping = server.stop({ grace });
       await expect(RawClient.connect(server.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-      // a timer that overflows is one of 1 ms, and would be run before this one
-      await new Promise(resolve => setTimeout(resolve, 10));
+      // a longer one overflows, and is one of 1 ms
+      expect(timers.at(-1)).toBe(2 ** 31 - 1);
       gate.resolve();
       expect((await client.readResponse()).text).toBe('whole');
       client.end();

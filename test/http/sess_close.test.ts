@@ -54,8 +54,7 @@ describe('openFn and closeFn', () => {
       },
     );
     const client = await connectTo(server);
-    client.send(request('GET /'));
-    expect(await client.closed()).toBeTruthy();
+    expect(await client.closed()).toBe('fin');
     expect(client.received).toHaveLength(0);
     expect(server.getClientList()).toEqual([]);
     expect(freed).toEqual(['ctx']);

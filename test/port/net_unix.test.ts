@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -68,6 +69,40 @@ describe('of several who start at a time', () => {
     expect(readdirSync(folder)).toEqual(['a.sock']);
     await listeners[0]?.close();
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('one that is served', () => {
+  test('keeps its file though it can take no further connection just now', async () => {
+    const path = join(folder, 'a.sock');
+    // it listens, and accepts nothing
+    const code = `require('node:net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'listens');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+    })`;
+    const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const waiting: net.Socket[] = [];
+    try {
+      await once(child.stdout, 'data');
+      for (let code = ''; code === ''; ) {
+        expect(waiting.length).toBeLessThan(100);
+        const socket = net.connect(path);
+        waiting.push(socket);
+        code = await new Promise<string>(resolve => {
+          socket.on('connect', () => resolve(''));
+          socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown'));
+        });
+        if (code !== '') expect(code).toBe('EAGAIN');
+      }
+      const inode = statSync(path).ino;
+      await expect(listen(path)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+      expect([readdirSync(folder), statSync(path).ino]).toEqual([['a.sock'], inode]);
+    } finally {
+      for (const socket of waiting) socket.destroy();
+      const gone = once(child, 'close');
+      child.kill('SIGKILL');
+      await gone;
+    }
   });
 });
 

@@ -125,6 +125,58 @@ describe('the transmit queue', () => {
       [6, false],
       [6, false],
     ]);
+    expect([tx.stuck, tx.queued, tx.pending]).toEqual([false, 0, 0]);
+  });
+
+  test.each([
+    ['little, which is copied', 10],
+    ['more, which is shared', 600],
+  ])(
+    'what is queued for a session while application code takes a part of its bytes stays behind the rest: %s',
+    async (_what, n) => {
+      const { tx, sink } = setUp();
+      const broadcast = Buffer.alloc(n, 'b');
+      tx.sendThrough(
+        {
+          pending: 0,
+          send(buf: Buffer, from: number, to: number): number {
+            if (sink.calls === 0) tx.share(broadcast);
+            return sink.send(buf, from, to);
+          },
+        },
+        true,
+      );
+      sink.room = 3;
+      tx.write(Buffer.from('first '));
+      await turn();
+      expect([sink.sent.toString(), tx.queued]).toEqual(['fir', 3 + n]);
+      sink.room = Number.POSITIVE_INFINITY;
+      tx.onWritable();
+      expect([sink.sent.toString(), tx.queued]).toEqual([`first ${broadcast}`, 0]);
+    },
+  );
+
+  test('sessions that have not been flushed yet keep their bytes when one that is flushed fills the slab', async () => {
+    const outbox = new Outbox(() => {});
+    const [first, waiting, target] = [setUp(outbox), setUp(outbox), setUp(outbox)];
+    const many = Buffer.alloc(200_000, 'Z');
+    first.tx.sendThrough(
+      {
+        pending: 0,
+        send(buf: Buffer, from: number, to: number): number {
+          for (let i = 0; i < 6 && first.sink.calls === 0; i++) target.tx.write(many);
+          return first.sink.send(buf, from, to);
+        },
+      },
+      true,
+    );
+    first.tx.write(Buffer.from('first'));
+    waiting.tx.write(Buffer.from('a secret of another client'));
+    await turn();
+    await turn();
+    expect(first.sink.sent.toString()).toBe('first');
+    expect(waiting.sink.sent.toString()).toBe('a secret of another client');
+    expect(target.sink.sent.equals(Buffer.alloc(1_200_000, 'Z'))).toBe(true);
   });
 
   test('the slab is used anew in each turn', async () => {
@@ -236,12 +288,16 @@ describe('the transmit queue', () => {
   });
 
   test('clear drops everything, also what comes later', async () => {
-    const { sink, tx } = setUp();
+    const { sink, tx, progress } = setUp();
     tx.write(Buffer.from('lost'));
     tx.clear();
     expect(tx.pending).toBe(0);
+    tx.write(Buffer.from('too late'));
+    tx.share(Buffer.alloc(600));
+    tx.write(Buffer.alloc(SLAB / 4 + 1));
     await turn();
-    expect(sink.calls).toBe(0);
+    tx.flush();
+    expect([sink.calls, progress]).toEqual([0, []]);
   });
 
   test('what is written while the outbox flushes goes out in the next turn', async () => {
@@ -255,8 +311,20 @@ describe('the transmit queue', () => {
       },
     });
     tx.write(Buffer.from('first '));
-    for (let i = 0; i < 5; i++) await turn();
-    expect(sink.sent.toString()).toBe('first echo 1 echo 2 echo 3 ');
+    const after: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      await turn();
+      after.push(sink.sent.toString());
+    }
+    // one more in each turn, so that others come in between
+    expect(after).toEqual([
+      'first ',
+      'first echo 1 ',
+      'first echo 1 echo 2 ',
+      'first echo 1 echo 2 echo 3 ',
+      'first echo 1 echo 2 echo 3 ',
+    ]);
+    expect([sink.calls, tx.queued, outbox.top]).toEqual([4, 0, 0]);
   });
 
   test('the end of each flush is told', async () => {

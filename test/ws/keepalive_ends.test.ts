@@ -83,15 +83,21 @@ describe('wsInactivityTimeout', () => {
     ['that the handler gets', { handleWsControlFrames: true, handler: onFrame(recvAllQuietly) }],
     ['that a handler gets which is not async', { handleWsControlFrames: true, handler: () => undefined }],
   ])('Pings and Pongs of the peer are none: those %s', async (_name, uri) => {
-    const { client, clock } = await openTimed({ wsInactivityTimeout: 30, ...uri });
+    const { client, clock, ended } = await openTimed({ wsInactivityTimeout: 30, ...uri });
     // data, then Pings, so that all that data leaves behind is there
     client.send({ opcode: TEXT, payload: 'data', fin: false }, { opcode: CONTINUE });
     await turns();
-    await pass(clock, 34, () => client.send({ opcode: PING, payload: 'p' }, { opcode: PONG }));
+    const chatter = () => client.send({ opcode: PING, payload: 'p' }, { opcode: PONG });
+    await pass(clock, 28, chatter);
+    expect(client.raw.received.includes('880203f0', 0, 'hex')).toBe(false);
+    await pass(clock, 6, chatter);
     await client.raw.readUntil(bytes => {
       const at = bytes.indexOf('880203f0', 'hex');
       return at < 0 ? -1 : at + 4;
     });
+    client.send({ opcode: CLOSE, payload: closeBody(1008) });
+    client.raw.end();
+    await until(() => expect(ended).toMatchObject([{ code: 1008, wasClean: true }]));
   });
 
   test('Pings and Pongs of the server are none', async () => {

@@ -72,14 +72,18 @@ describe('stop()', () => {
     expect(clock.running).toBe(0);
   });
 
-  test('with a grace of 0 ends them at once', async () => {
-    const { server, open, clock } = await startWs();
-    const ws = await open();
+  test('with a grace of 0 resets them at once, and closeFn is told of each', async () => {
+    const closed: number[] = [];
+    const { server, open, clock } = await startWs({}, { closeFn: (_server, fd) => closed.push(fd) });
+    const clients = [await open(), await open()];
+    const fds = server.getClientList();
     const stopped = server.stop({ grace: 0 });
     await turn();
     clock.advance(0);
     await stopped;
-    await ws.closed();
+    expect([closed, server.getClientList(), clock.running]).toEqual([fds, [], 0]);
+    // Close 1001 may have left before; FIN has not
+    for (const ws of clients) expect(await ws.closed()).toBe('reset');
   });
 
   test('lets a running handler end and send, then closes', async () => {
