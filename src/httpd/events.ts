@@ -24,7 +24,10 @@ export interface HttpdEvents {
   header: [fd: number];
   /** The head of a response was sent (`HTTP_SERVER_EVENT_HEADERS_SENT`). */
   headersSent: [fd: number];
-  /** A handler has received a part of a body, or a frame (`HTTP_SERVER_EVENT_ON_DATA`). */
+  /**
+   * So many bytes of a body, a frame or a message have come for a handler (`HTTP_SERVER_EVENT_ON_DATA`). A frame of more
+   * than 16 KiB is told piece by piece, as its handler receives it.
+   */
   data: [data: HttpdEventData];
   /** A body, a chunk or a frame was sent (`HTTP_SERVER_EVENT_SENT_DATA`). */
   sentData: [data: HttpdEventData];

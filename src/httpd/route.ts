@@ -23,7 +23,10 @@ export interface HttpdUri extends WsOptions {
   userCtx?: unknown;
   /** Upgrade GET requests to WebSocket. Needs `method: HTTP_GET`. Default false. */
   isWebsocket?: boolean;
-  /** Call the handler for Ping, Pong and Close too, which it then answers itself. Default false. */
+  /**
+   * Call the handler for Ping, Pong and Close too, which it then answers itself. Default false: then it is called for
+   * Pongs only, in frame mode, and not for those that answer the Pings of `wsPingInterval` (ESP-IDF 5.4 and newer).
+   */
   handleWsControlFrames?: boolean;
   /** Call the handler for the handshake too, with `req.method === HTTP_GET`. Default true; ESP-IDF 6 does not. */
   handleWsHandshake?: boolean;

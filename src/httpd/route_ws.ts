@@ -64,8 +64,11 @@ export class RouteWs implements WsHost<HttpdReq> {
 
   onFrame(sess: Sess, firstByte: number, len: number): void {
     this.core.stats.framesReceived += 1;
-    this.core.events.emitData('data', sess.fd, len);
     this.core.story.frame(sess.fd, firstByte, len);
+  }
+
+  onData(sess: Sess, len: number): void {
+    this.core.events.emitData('data', sess.fd, len);
   }
 
   onSentData(sess: Sess, len: number): void {

@@ -18,6 +18,7 @@ import { checkFunction, ServerSess } from './server_sess.js';
 import { shutDown } from './shut_down.js';
 import type { HttpdStats } from './stats.js';
 import { takeStats } from './take_stats.js';
+import { doubtOf } from './uri_doubts.js';
 import { type WorkFn, WorkQueue } from './work_queue.js';
 
 /** The longest time, in ms, that a timer of Node.js can wait. */
@@ -105,6 +106,8 @@ export class HttpdServer extends ServerSess {
     const place = this.core.uris.register(route);
     const { uri: log } = this.core.logs;
     if (log.debugOn) log.debug(`httpd_register_uri_handler: [${place}] installed ${route.uri}`);
+    const doubt = doubtOf(route.uri, this.core.config.uriMatchFn);
+    if (doubt !== undefined) log.warn(`httpd_register_uri_handler: '${route.uri}' will hardly fit a request: ${doubt}`);
   }
 
   /**
@@ -144,13 +147,14 @@ export class HttpdServer extends ServerSess {
   }
 
   /**
-   * Sets who answers an error (`httpd_register_err_handler`); undefined brings back the default page. If the handler
-   * returns `ESP_OK` the connection stays open, where the error allows it.
+   * Sets who answers an error (`httpd_register_err_handler`); undefined or null brings back the default page. If the
+   * handler returns `ESP_OK` the connection stays open, where the error allows it.
    */
-  registerErrHandler(code: HttpdErrCode, handler: ErrHandler | undefined): void {
+  registerErrHandler(code: HttpdErrCode, handler: ErrHandler | undefined | null): void {
     if (!isErrCode(code)) invalidArg(`${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
-    checkFunction(handler, 'the error handler');
-    this.core.errHandlers[code] = handler;
+    const given = handler ?? undefined;
+    checkFunction(given, 'the error handler');
+    this.core.errHandlers[code] = given;
   }
 
   /**

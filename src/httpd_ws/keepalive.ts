@@ -19,6 +19,8 @@ export class Keepalive {
   messageAt = 0;
   /** When the peer was pinged; 0 is never. */
   private pingedAt = 0;
+  /** Pings that no Pong has answered. */
+  private unanswered = 0;
   private readonly openedAt: number;
 
   constructor(
@@ -60,8 +62,21 @@ export class Keepalive {
     this.dataAt = this.messageAt = time;
   }
 
-  /** A Ping has been sent, or the one that was sent still waits behind other data. */
+  /** A Ping has been sent. */
   pinged(now: number): void {
     this.pingedAt = now;
+    this.unanswered += 1;
+  }
+
+  /** The one that was sent still waits behind other data. */
+  pingWaits(now: number): void {
+    this.pingedAt = now;
+  }
+
+  /** A Pong has come that a Ping may have asked for. @returns whether one has */
+  ponged(): boolean {
+    if (this.unanswered === 0) return false;
+    this.unanswered -= 1;
+    return true;
   }
 }

@@ -30,7 +30,7 @@ import { closeCodec, type WsCodec } from './deflate.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG, type HttpdWsFrame } from './frame_type.js';
 import { giveInbox, type Inbox, RECV_MESSAGE, takeInbox } from './inbox.js';
 import { Keepalive, PEER_DEAD, PING_DUE } from './keepalive.js';
-import { RECV_MORE } from './recv.js';
+import { RECV_LONG, RECV_MORE } from './recv.js';
 import type { EncodedMessage } from './send.js';
 import type { WsHost } from './ws_host.js';
 import { WsTx } from './ws_tx.js';
@@ -40,6 +40,8 @@ const RESOLVED = Promise.resolve();
 const JOINED_PER_COST = 8 * 1024;
 
 export class WsConn implements Protocol {
+  readonly isWebsocket = true;
+  readonly endsWithPeer = false;
   /** Does application code run? */
   busy = false;
   /** From the first byte of a frame to the end of its message, and as long as a handler may ask for it. */
@@ -68,10 +70,6 @@ export class WsConn implements Protocol {
     this.plan();
   }
 
-  get isWebsocket(): boolean {
-    return true;
-  }
-
   get request(): CtxHolder | undefined {
     return this.busy ? this.req : undefined;
   }
@@ -82,10 +80,6 @@ export class WsConn implements Protocol {
 
   get unfinished(): boolean {
     return this.inbox?.hasMore ?? false;
-  }
-
-  get endsWithPeer(): boolean {
-    return false;
   }
 
   /** Has a Close frame gone either way? */
@@ -287,10 +281,12 @@ export class WsConn implements Protocol {
     const { host, sess } = this;
     inbox.offer(got);
     host.onFrame(sess, inbox.firstByte, inbox.len);
+    // of a long one only the header has come
+    if (got !== RECV_LONG) host.onData(sess, inbox.len);
     if (inbox.type >= HTTPD_WS_TYPE_CLOSE) {
       const payload = inbox.frames.payload(input);
       if (inbox.type === HTTPD_WS_TYPE_CLOSE && !this.checkClose(payload)) return;
-      if (!host.wantsControlFrames) {
+      if (!host.wantsControlFrames && !this.isUnasked(inbox.type, payload)) {
         this.onControl(inbox.type, payload);
         inbox.release(input);
         return;
@@ -306,6 +302,12 @@ export class WsConn implements Protocol {
     this.call();
     // a long frame's deadline begins when somebody waits for it
     if (this.inbox?.waiting) this.wait();
+  }
+
+  /** Is it a Pong that answers no Ping of ours? In frame mode the handler gets it, as in ESP-IDF since 5dbab1d3957. */
+  private isUnasked(type: number, { length }: Buffer): boolean {
+    if (type !== HTTPD_WS_TYPE_PONG || (length === 0 && this.keepalive.ponged())) return false;
+    return !this.host.settings.messageMode && !this.closing;
   }
 
   private onControl(type: number, payload: Buffer): void {
@@ -362,6 +364,7 @@ export class WsConn implements Protocol {
       this.fail(n);
       return false;
     }
+    if (n > 0) this.host.onData(this.sess, n);
     if (!inbox.waiting) this.inTime();
     else if (n > 0) this.wait();
     return !inbox.waiting;
@@ -411,7 +414,7 @@ export class WsConn implements Protocol {
       keepalive.pinged(now);
     } else if (due === PEER_DEAD) {
       // a reader that is slow has not got the Ping yet: sendWaitTimeout sees to that
-      if (sess.tx.stuck) return keepalive.pinged(now);
+      if (sess.tx.stuck) return keepalive.pingWaits(now);
       this.host.onTimeout();
       sess.end('the peer did not answer a Ping within wsPongTimeout', 'reset');
     }

@@ -20,8 +20,10 @@ export interface WsHost<Req extends CtxHolder = CtxHolder> {
   callHandler(sess: Sess, req: Req): unknown;
   /** The handler has ended: takes over the session's context. */
   onHandlerDone(sess: Sess, req: Req): void;
-  /** A frame, or a message that was joined, has come. */
+  /** A frame, or a message that was joined, has come; of a long frame the header, which announces `len` bytes. */
   onFrame(sess: Sess, firstByte: number, len: number): void;
+  /** So many bytes of a payload have come for the handler. */
+  onData(sess: Sess, len: number): void;
   /** The application has sent a payload of this length. */
   onSentData(sess: Sess, len: number): void;
   /** The peer has taken too long with something, and is given up. */

@@ -67,10 +67,13 @@ async function* eachPart(req: HttpdReq, limits: FormLimits): AsyncGenerator<Form
 }
 
 function splitterFor(req: HttpdReq, limits: FormLimits): Splitter {
-  const type = parseParams(req.getHdrValueStr('content-type'));
+  const field = req.getHdrValueStr('content-type');
+  const type = parseParams(field);
   const boundary = type?.params.get('boundary');
   if (type?.value === 'application/x-www-form-urlencoded') return new UrlencodedSplitter(limits);
   if (type?.value === 'multipart/form-data' && isBoundary(boundary)) return new MultipartSplitter(boundary, limits);
-  const why = 'the Content-Type must be application/x-www-form-urlencoded, or multipart/form-data with a boundary';
+  let why = 'the Content-Type must be application/x-www-form-urlencoded, or multipart/form-data with a boundary';
+  if (type?.value === 'multipart/form-data') why = `multipart/form-data needs a boundary (RFC 2046 section 5.1.1)`;
+  if (field === undefined) why = `a form has come without a Content-Type; ${why}`;
   throw withStatus(new EspError(ESP_ERR_INVALID_ARG, why), HTTPD_400_BAD_REQUEST);
 }

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { HTTPD_404_NOT_FOUND, HTTPD_405_METHOD_NOT_ALLOWED } from '../../src/httpd/http_err.js';
+import { ESP_OK } from '../../src/err.js';
+import {
+  HTTPD_404_NOT_FOUND,
+  HTTPD_405_METHOD_NOT_ALLOWED,
+  HTTPD_501_METHOD_NOT_IMPLEMENTED,
+} from '../../src/httpd/http_err.js';
 import { HTTP_OPTIONS } from '../../src/httpd/methods.js';
 import { ManualClock } from '../support/clock.js';
 import { connectTo } from '../support/server.js';
@@ -106,6 +111,27 @@ describe('405 and 404', () => {
     expect(text).toMatch(/^HTTP\/1\.1 501 /);
     expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
     await stillServes(server, '/');
+  });
+
+  test('the same with an own 501 handler that keeps connections: what goes into the tunnel never runs as a request', async () => {
+    let served = 0;
+    const server = await serve({
+      'ANY /': req => {
+        served += 1;
+        return req.respSend('ok');
+      },
+    });
+    server.registerErrHandler(HTTPD_501_METHOD_NOT_IMPLEMENTED, async req => {
+      await req.respSend('no tunnels');
+      return ESP_OK;
+    });
+    const client = await connectTo(server);
+    client.send(`CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n${request('GET /')}`);
+    const response = await client.readResponse();
+    expect([response.text, response.headers.connection]).toEqual(['no tunnels', 'close']);
+    client.send(request('GET /'));
+    expect((await client.readAll()).toString()).toBe('');
+    expect(served).toBe(0);
   });
 
   test('a 404 handler that keeps the connection: an unread body behind it is dropped', async () => {

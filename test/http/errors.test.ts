@@ -191,10 +191,10 @@ describe.each(NAMED)('%s', (status, item) => {
     await stillServes(server, '/');
   });
 
-  test('undefined brings the default page back', async () => {
+  test.each([undefined, null])('%s brings the default page back', async nobody => {
     const { server, clock } = await start();
     server.registerErrHandler(item.code, req => req.respSend('mine'));
-    server.registerErrHandler(item.code, undefined);
+    server.registerErrHandler(item.code, nobody);
     const client = await provoke(server, clock, item);
     expect((await client.readResponse()).text).toContain(`<h1>${status}</h1>`);
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ESP_FAIL } from '../../src/err.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
-import { BINARY, CLOSE, CONTINUE, closeBody, PING, PONG, TEXT } from '../support/ws_frames.js';
+import { BINARY, CLOSE, CONTINUE, closeBody, hex, PING, PONG, TEXT } from '../support/ws_frames.js';
 import {
   collector,
   deferred,
@@ -29,7 +29,7 @@ describe('a ping', () => {
     const { handler, seen } = collector();
     const { open } = await startWs({ handler });
     const ws = await open();
-    ws.send({ opcode: PING, payload: 'p' }, { opcode: PONG, payload: 'q' }, { opcode: TEXT, payload: 'x' });
+    ws.send({ opcode: PING, payload: 'p' }, { opcode: TEXT, payload: 'x' });
     await until(() => expect(seen).toHaveLength(1));
     expect(seen[0]?.payload.toString()).toBe('x');
   });
@@ -88,16 +88,64 @@ describe('a ping', () => {
   });
 });
 
-test('an unsolicited pong is ignored, even between fragments', async () => {
-  const { open } = await startWs();
-  const ws = await open();
-  ws.send(
-    { opcode: PONG, payload: pattern(125) },
-    { opcode: TEXT, payload: 'a', fin: false },
-    { opcode: PONG },
-    { opcode: CONTINUE, payload: 'b' },
-  );
-  expect([(await ws.readFrame()).text, (await ws.readFrame()).text]).toEqual(['a', 'b']);
+describe('a pong that the server has not asked for', () => {
+  test('reaches the handler in frame mode, as in ESP-IDF since 5.4', async () => {
+    const { open } = await startWs();
+    const ws = await open();
+    ws.raw.send(hex('8a 81 01 02 03 04 71'));
+    expect((await ws.readFrame()).bytes).toEqual(hex('8a 01 70'));
+  });
+
+  test('reaches it between fragments too, which go on behind it', async () => {
+    const { handler, seen } = collector();
+    const { open } = await startWs({ handler });
+    const ws = await open();
+    ws.send(
+      { opcode: PONG, payload: pattern(125) },
+      { opcode: TEXT, payload: 'a', fin: false },
+      { opcode: PONG },
+      { opcode: CONTINUE, payload: 'b' },
+    );
+    await until(() => expect(seen).toHaveLength(4));
+    expect(seen.map(({ type, final, fragmented, payload }) => [type, final, fragmented, payload.length])).toEqual([
+      [PONG, true, false, 125],
+      [TEXT, false, true, 1],
+      [PONG, true, false, 0],
+      [CONTINUE, true, true, 1],
+    ]);
+  });
+
+  test('answers a Ping that the handler has sent', async () => {
+    const { handler, seen } = collector();
+    const { open, server } = await startWs({ handler });
+    const ws = await open();
+    const [fd] = server.getClientList() as [number];
+    void server.wsSendFrameAsync(fd, wsFrame({ type: PING, payload: '' }));
+    expect((await ws.readFrame()).opcode).toBe(PING);
+    ws.send({ opcode: PONG });
+    await until(() => expect(seen).toHaveLength(1));
+    expect(seen[0]?.type).toBe(PONG);
+  });
+
+  test('stays inside in message mode', async () => {
+    const { handler, seen } = collector();
+    const { open } = await startWs({ handler, wsMessageMode: true });
+    const ws = await open();
+    ws.send({ opcode: PONG, payload: 'q' }, { opcode: TEXT, payload: 'x' });
+    await until(() => expect(seen).toHaveLength(1));
+    expect(seen[0]?.type).toBe(TEXT);
+  });
+
+  test('stays inside when a Close has gone', async () => {
+    const { handler, seen } = collector();
+    const { open, server } = await startWs({ handler });
+    const ws = await open();
+    const [fd] = server.getClientList() as [number];
+    server.wsClose(fd);
+    ws.send({ opcode: PONG, payload: 'q' }, { opcode: CLOSE, payload: closeBody(1000) });
+    await expectClosed(ws, 1000);
+    expect(seen).toEqual([]);
+  });
 });
 
 describe('handleWsControlFrames', () => {

@@ -70,7 +70,7 @@ describe('wsPingInterval', () => {
   const LIFE: readonly (readonly [name: string, bytes: Buffer, answer: number])[] = [
     ['a data frame', buildFrame({ opcode: TEXT, payload: 'hi' }), TEXT],
     ['a Ping', buildFrame({ opcode: PING }), PONG],
-    ['a Pong', buildFrame({ opcode: PONG, payload: 'unasked' }), 0],
+    ['a Pong', buildFrame({ opcode: PONG, payload: 'unasked' }), PONG],
     ['half a frame', HALF, 0],
     ['one byte', HALF.subarray(0, 1), 0],
   ];
@@ -98,6 +98,32 @@ describe('wsPingInterval', () => {
     await pass(clock, 20);
     expect(ended).toEqual([]);
     await expectNotPinged(client);
+  });
+
+  test('the Pong that answers is not for the handler; further ones are', async () => {
+    const { client, clock } = await openPinged();
+    await pass(clock, 31);
+    await expectPinged(client);
+    client.send({ opcode: PONG, payload: 'another' }, EMPTY_PONG, EMPTY_PONG, { opcode: TEXT, payload: 'hi' });
+    const frames = [await client.readFrame(), await client.readFrame(), await client.readFrame()];
+    expect(frames.map(({ opcode, text }) => [opcode, text])).toEqual([
+      [PONG, 'another'],
+      [PONG, ''],
+      [TEXT, 'hi'],
+    ]);
+  });
+
+  test('each Ping may have its Pong', async () => {
+    const { client, clock } = await openPinged();
+    for (let i = 0; i < 2; i++) {
+      await pass(clock, 31);
+      await expectPinged(client);
+      // a sign of life, and no Pong
+      client.send({ opcode: TEXT, payload: 'hi' });
+      expect((await client.readFrame()).text).toBe('hi');
+    }
+    client.send(EMPTY_PONG, EMPTY_PONG, { opcode: TEXT, payload: 'last' });
+    expect((await client.readFrame()).text).toBe('last');
   });
 
   test('what the server sends is no sign of life', async () => {

@@ -8,7 +8,7 @@ import {
   wsFrame,
 } from '../../src/httpd_ws/frame_type.js';
 import { connectTo, turn } from '../support/server.js';
-import { BINARY, CLOSE, closeBody, PING, TEXT, WsRawClient } from '../support/ws_frames.js';
+import { BINARY, CLOSE, closeBody, PING, PONG, TEXT, WsRawClient } from '../support/ws_frames.js';
 import { deferred, errorOf, expectClosed, onFrame, startWs, until } from './ws_server.js';
 
 const text = (payload: string): HttpdWsFrame => wsFrame({ type: TEXT, payload });
@@ -250,11 +250,12 @@ describe('wsGetFdInfo', () => {
   });
 });
 
-test('a ping may be sent by fd, and its pong is no harm', async () => {
+test('a ping may be sent by fd, and its pong is for the handler, which echoes it here', async () => {
   const { server, client, fd } = await openOne();
   await server.wsSendFrameAsync(fd, wsFrame({ type: PING, payload: 'there?' }));
   expect((await client.readFrame()).bytes.toString('latin1')).toBe('\x89\x06there?');
-  client.send({ opcode: 0xa, payload: 'there?' }, { opcode: TEXT, payload: 'x' });
+  client.send({ opcode: PONG, payload: 'there?' }, { opcode: TEXT, payload: 'x' });
+  expect((await client.readFrame()).bytes.toString('latin1')).toBe('\x8a\x06there?');
   expect((await client.readFrame()).text).toBe('x');
 });
 
