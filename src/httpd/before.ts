@@ -2,7 +2,17 @@
  * Hooks that run before the handlers below a URI prefix: authentication, CORS, a captive portal.
  */
 import { invalidArg } from '../err.js';
+import { pathInPattern } from './plain_path.js';
 import type { UriHandler } from './route.js';
+
+/** Hooks that run in front of the others. */
+const FIRST = new WeakSet<UriHandler>();
+
+/** Makes a hook run in front of others, in whatever order they are registered. */
+export function runsFirst(hook: UriHandler): UriHandler {
+  FIRST.add(hook);
+  return hook;
+}
 
 interface Hook {
   /** As octets, without a slash at its end; empty for all paths. */
@@ -11,6 +21,7 @@ interface Hook {
 }
 
 export class BeforeHooks {
+  /** In the order in which they run. */
   private hooks: readonly Hook[] = [];
 
   get size(): number {
@@ -22,18 +33,17 @@ export class BeforeHooks {
    * @throws EspError ESP_ERR_INVALID_ARG
    */
   add(prefix: string, code: UriHandler): () => void {
-    if (typeof prefix !== 'string' || /[%?#]/.test(prefix) || normalPath(octets(prefix)) !== octets(prefix)) {
-      invalidArg("the prefix must be a path such as '/' or '/admin', without dot segments, '//', '%', '?' and '#'");
-    }
+    checkPrefix(prefix);
     if (typeof code !== 'function') invalidArg(`the hook of '${prefix}' must be a function`);
     const hook = { prefix: octets(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix), code };
-    this.hooks = [...this.hooks, hook];
+    const behind = FIRST.has(code) ? this.hooks.findIndex(other => !FIRST.has(other.code)) : -1;
+    this.hooks = this.hooks.toSpliced(behind < 0 ? this.hooks.length : behind, 0, hook);
     return () => {
       this.hooks = this.hooks.filter(other => other !== hook);
     };
   }
 
-  /** What runs before the handler of a path, in the order of registration. */
+  /** What runs before the handler of a path, in this order. */
   of(path: string): UriHandler[] {
     const way = pathsOnTheWay(path);
     const found: UriHandler[] = [];
@@ -43,6 +53,17 @@ export class BeforeHooks {
     }
     return found;
   }
+}
+
+/** A hook of a prefix that no path ever has would guard nothing, without a word. */
+function checkPrefix(prefix: string): void {
+  if (typeof prefix !== 'string') invalidArg("the prefix must be a path: '/', or one such as '/admin'");
+  const path = pathInPattern(prefix) ?? prefix;
+  if (path === prefix && !path.includes('%') && normalPath(octets(path)) === octets(path)) return;
+  // the same without scheme and host, decoded, and without dot segments
+  const plain = normalPath(octets(path.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '')));
+  const fitting = Buffer.from(plain, 'latin1').toString('utf8');
+  invalidArg(`before takes a prefix: write ${fitting}, for that path and all below it, and not '${prefix}'`);
 }
 
 function isBelow(path: string, prefix: string): boolean {

@@ -3,6 +3,7 @@
  */
 import { invalidArg } from '../err.js';
 import { isToken } from './headers.js';
+import { pathInPattern } from './plain_path.js';
 
 /** Attributes of a cookie; by default none of them is sent. */
 export interface CookieOptions {
@@ -12,7 +13,7 @@ export interface CookieOptions {
   expires?: Date;
   /** Which host it is sent to, and all below it. By default the one that has set it, and none below. */
   domain?: string;
-  /** Below which path it is sent; begins with `/`. By default the folder of the request. */
+  /** Below which path it is sent, as it stands in a URI; begins with `/`, and is no pattern. By default the folder of the request. */
   path?: string;
   /** Send it over TLS only. */
   secure?: boolean;
@@ -101,6 +102,9 @@ function checkOptions(name: string, options: CookieOptions): void {
   }
   if (expires !== undefined && !isCookieDate(expires)) wrong('expires must be a Date in the years 1601 to 9999');
   if (domain !== undefined && !isShortText(domain, DOMAIN)) wrong('domain must be a host name');
+  const prefix = typeof path === 'string' && path.startsWith('/') ? pathInPattern(path) : undefined;
+  if (prefix !== undefined)
+    wrong(`path is a prefix: write ${prefix}, for that path and all below it, and not '${path}'`);
   if (path !== undefined && !isShortText(path, PATH)) {
     wrong(`path must begin with a slash, and have printable ASCII, no semicolon and at most ${ATTRIBUTE_MAX} bytes`);
   }

@@ -134,11 +134,11 @@ export class HttpdServer extends ServerSess {
   /**
    * Runs `hook` before whatever serves a request for `prefix` or a path below it, also before an error page for a URI
    * without a handler, and before a WebSocket's handshake. A path that only decoding, dot segments or doubled slashes
-   * lead below the prefix counts too. Hooks run in the order of registration. One that answers ends the request; one that
-   * returns nothing or `ESP_OK` lets it go on; any other value is answered with 403, a throw with 500. Headers that it
+   * lead below the prefix counts too. Hooks run in the order of registration, but those of `cors` first. One that answers
+   * ends the request; one that returns nothing or `ESP_OK` lets it go on; any other value is answered with 403, a throw with 500. Headers that it
    * sets are on whatever is answered later. Not of ESP-IDF.
    *
-   * @param prefix a path such as `/admin`; `/` is for all
+   * @param prefix a path such as `/admin`, and no pattern; `/` is for all. Not percent-encoded
    * @returns takes the hook away again
    * @throws EspError ESP_ERR_INVALID_ARG
    */

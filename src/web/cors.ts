@@ -2,6 +2,7 @@
  * Cross-origin requests (CORS, section 3.3 of the Fetch standard): a hook for `server.before`.
  */
 import { ESP_OK, invalidArg } from '../err.js';
+import { runsFirst } from '../httpd/before.js';
 import { isToken } from '../httpd/headers.js';
 import {
   HTTP_ANY,
@@ -67,6 +68,9 @@ type Fields = readonly (readonly [name: string, value: string])[];
  * shows one origin's response to another. An OPTIONS request with `Origin` and `Access-Control-Request-Method` is a
  * preflight: it is answered with a 204 here and reaches no handler.
  *
+ * The hook runs before those that are not of `cors`, in whatever order they are registered: browsers send no password with
+ * a preflight, so that no guard could let one pass, and a page can read a guard's refusal only if it has these headers.
+ *
  * @returns for `server.before('/api', hook)`
  * @throws EspError ESP_ERR_INVALID_ARG for options that are not as described, for `credentials` together with `'*'`,
  *   and for an origin that is not as browsers write it: `https://example.com`, in lower case, without a path, and
@@ -77,7 +81,7 @@ export function cors(options: CorsOptions): UriHandler {
   const { origins, privateNetwork } = options;
   const allow = originRule(origins);
   const { onAnswer, onPreflight } = fixedFields(options);
-  return req => {
+  return runsFirst(req => {
     const origin = req.getHdrValueStr('origin');
     const allowed = allow(origin);
     const preflight = isPreflight(req);
@@ -92,7 +96,7 @@ export function cors(options: CorsOptions): UriHandler {
     if (!preflight) return ESP_OK;
     req.respSetStatus(HTTPD_204);
     return req.respSend();
-  };
+  });
 }
 
 /** CORS-preflight request of the Fetch standard. */

@@ -9,6 +9,7 @@ import { type FilePath, isServedName, parseFilePath } from '../files/uri_path.js
 import { pathOf, queryOf } from '../httpd/headers.js';
 import { HTTPD_404_NOT_FOUND, HTTPD_405_METHOD_NOT_ALLOWED } from '../httpd/http_err.js';
 import { HTTP_GET, HTTP_HEAD } from '../httpd/methods.js';
+import { pathInPattern } from '../httpd/plain_path.js';
 import type { HttpdReq } from '../httpd/req.js';
 import type { UriHandler } from '../httpd/route.js';
 import { MAX_ENTRIES, sendListing } from './listing.js';
@@ -205,6 +206,9 @@ function checkOptions(given: StaticOptions): StaticSettings {
   mustBeBoolean('listing', listing);
   mustBeBoolean('precompressed', precompressed);
   mustBeFieldValue('cacheControl', cacheControl);
+  const path = typeof prefix === 'string' && prefix.startsWith('/') ? pathInPattern(prefix) : undefined;
+  if (path !== undefined)
+    invalidArg(`prefix is no pattern: write ${path === '/' ? path : `${path}/`}, and not '${prefix}'`);
   if (
     prefix !== undefined &&
     (typeof prefix !== 'string' || !/^\/(?:(?:[\w.~!$&'()*+,;=:@-]|%[\da-f]{2})+\/)*$/i.test(prefix))

@@ -167,16 +167,58 @@ describe('before', () => {
     expect((await client.readResponse()).headers['x-kept']).toBeUndefined();
   });
 
-  test.each(['admin', '', '/a//b', '/a/../b', '/%61', '/%zz', '/a?b', '/a#b', '/a\\b', 7])(
-    'refuses the prefix %j',
+  test.each([
+    ['/admin/*', '/admin'],
+    ['/admin/?*', '/admin'],
+    ['/admin*', '/admin'],
+    ['/admin/**/x', '/admin'],
+    ['/admin/:id', '/admin'],
+    ['/admin/:id/edit', '/admin'],
+    ['/:id', '/'],
+    ['*', '/'],
+    ['/*', '/'],
+    ['/admin/(.*)', '/admin'],
+    ['/admin/(a|b)', '/admin'],
+    ['/admin/{id}', '/admin'],
+    ['/admin{/*rest}', '/admin'],
+    ['/admin?', '/admin'],
+    ['/admin?x=1', '/admin'],
+    ['/admin#x', '/admin'],
+    ['admin', '/admin'],
+    ['', '/'],
+    ['http://localhost/admin', '/admin'],
+    ['/a//b', '/a/b'],
+    ['/a/../b', '/b'],
+    ['/a\\b', '/a/b'],
+    ['/%61', '/a'],
+    ['/b%C3%BCro/*', '/büro'],
+    ['/admin\0', '/admin'],
+  ])('%j is no prefix, and would guard nothing: write %s', async (prefix, fitting) => {
+    const server = await serve({});
+    expect(() => server.before(prefix, () => {})).toThrow(
+      expect.objectContaining({
+        code: ESP_ERR_INVALID_ARG,
+        message: expect.stringContaining(`a prefix: write ${fitting}, `),
+      }),
+    );
+    // and that is taken
+    server.before(fitting, () => {});
+  });
+
+  test.each(['/admin/', '/a:b', '/a(1)', '/my files', '/a[1]|b', '/a+b', '/$x'])(
+    'takes the prefix %j',
     async prefix => {
-      const server = await serve({});
-      expect(() => server.before(prefix as string, () => {})).toThrow(
-        expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
-      );
-      expect(() => server.before('/', undefined as never)).toThrow(
-        expect.objectContaining({ code: ESP_ERR_INVALID_ARG }),
-      );
+      const server = await serve({ 'GET /*': ok }, { uriMatchFn: uriMatchWildcard });
+      server.before(prefix, req => void req.respSendCustomErr('401 Unauthorized'));
+      expect((await exchange(server, request(`GET ${encodeURI(prefix)}`))).status).toBe(401);
+      expect((await exchange(server, request('GET /other'))).status).toBe(200);
     },
   );
+
+  test('a prefix that is no string, and a hook that is no function, are refused', async () => {
+    const server = await serve({});
+    const invalidArg = expect.objectContaining({ code: ESP_ERR_INVALID_ARG });
+    expect(() => server.before(/^\/admin/ as never, () => {})).toThrow(invalidArg);
+    expect(() => server.before('/', undefined as never)).toThrow(invalidArg);
+  });
 });

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { ESP_FAIL, ESP_OK } from '../../src/err.js';
 import { HTTPD_404_NOT_FOUND } from '../../src/httpd/http_err.js';
 import { HTTP_ANY, HTTP_GET, HTTP_POST } from '../../src/httpd/methods.js';
+import type { UriHandler } from '../../src/httpd/route.js';
+import { basicAuth } from '../../src/web/basic_auth.js';
 import { type CorsOptions, cors } from '../../src/web/cors.js';
 import { errorOf, exchange, ok, request, serve } from './support.js';
 
@@ -157,6 +160,66 @@ describe('a preflight is answered with 204, and reaches no handler', () => {
   ])('%s is none', async (_what, bytes, status) => {
     expect((await exchange(await served({ origins: '*' }), bytes)).status).toBe(status);
   });
+});
+
+describe.each([
+  ['a guard that is registered first', ['guard', 'cors']],
+  ['a guard that is registered last', ['cors', 'guard']],
+  ['guards around it', ['guard', 'cors', 'guard']],
+])('with %s', (_order, hooks) => {
+  const GUARDS: Record<string, UriHandler> = {
+    basicAuth: basicAuth({ realm: 'device', users: { admin: 'secret' } }),
+    'a guard of its own': req => (req.getHdrValueStr('authorization') === undefined ? ESP_FAIL : ESP_OK),
+  };
+  const KEY = `Authorization: Basic ${Buffer.from('admin:secret').toString('base64')}`;
+  const FIELDS = { vary: 'Origin', 'allow-origin': SITE, 'allow-credentials': 'true' };
+
+  test.each([
+    ['basicAuth', 401],
+    ['a guard of its own', 403],
+  ])('%s: a preflight needs no password, and a refusal can be read by the page', async (name, refusal) => {
+    const guard = GUARDS[name] as UriHandler;
+    const server = await serve({ 'GET /api': ok, 'OPTIONS /api': ok });
+    const options: CorsOptions = { origins: [SITE], credentials: true, allowedHeaders: ['Authorization'] };
+    for (const hook of hooks) {
+      if (hook === 'cors') server.before('/', cors(options));
+      else server.before('/api', guard);
+    }
+    const asked = await exchange(server, preflight(SITE));
+    expect([asked.status, fieldsOf(asked)]).toEqual([
+      204,
+      { ...FIELDS, 'allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE', 'allow-headers': 'Authorization' },
+    ]);
+    expect((await exchange(server, preflight('https://evil.test'))).status).toBe(204);
+    const refused = await exchange(server, request('GET /api', `Origin: ${SITE}`));
+    expect([refused.status, fieldsOf(refused)]).toEqual([refusal, FIELDS]);
+    expect(refused.headers['www-authenticate'] !== undefined).toBe(name === 'basicAuth');
+    const served = await exchange(server, request('GET /api', `Origin: ${SITE}`, KEY));
+    expect([served.status, served.text, fieldsOf(served)]).toEqual([200, 'ok', FIELDS]);
+    // what only looks like a preflight is guarded
+    expect((await exchange(server, request('OPTIONS /api', `Origin: ${SITE}`))).status).toBe(refusal);
+  });
+});
+
+test('without cors a preflight gets past no guard', async () => {
+  const server = await serve({ 'OPTIONS /api': ok });
+  server.before('/', basicAuth({ realm: 'device', users: { admin: 'secret' } }));
+  const remove = server.before('/', cors({ origins: '*' }));
+  expect((await exchange(server, preflight(SITE))).status).toBe(204);
+  remove();
+  expect((await exchange(server, preflight(SITE))).status).toBe(401);
+});
+
+test('hooks of cors keep their order among each other, and so do the others behind them', async () => {
+  const server = await serve({ 'GET /api': ok });
+  const seen: string[] = [];
+  const origins = (name: string) => () => seen.push(name) > 0;
+  server.before('/', () => void seen.push('guard 1'));
+  server.before('/', cors({ origins: origins('cors 1') }));
+  server.before('/', () => void seen.push('guard 2'));
+  server.before('/api', cors({ origins: origins('cors 2'), exposedHeaders: ['X-A'] }));
+  await exchange(server, request('GET /api', `Origin: ${SITE}`));
+  expect(seen).toEqual(['cors 1', 'cors 2', 'guard 1', 'guard 2']);
 });
 
 describe('options: ESP_ERR_INVALID_ARG', () => {
