@@ -87,6 +87,8 @@ const SHARED = [
   'sess/byte_queue.ts',
   'sess/deadlines.ts',
   'sess/input.ts',
+  'tls/pem.ts',
+  'tls/trust.ts',
 ];
 
 /** What a line of imports says, for a message. */
@@ -139,13 +141,17 @@ describe('the import lines of src', () => {
     ]);
   });
 
-  test('tls knows no server: it imports the ground and Node only, and only httpd imports it', () => {
+  test('tls knows no server: it imports the ground and Node only, and only httpd imports it, the client but for whom it trusts', () => {
     const wrong = IMPORTS.filter(
       ({ from, to }) => from.startsWith('tls/') && ours(to) && !to.startsWith('tls/') && !GROUND.includes(to),
     );
     expect(wrong.map(shown)).toEqual([]);
     const users = RUNTIME.filter(({ from, to }) => to.startsWith('tls/') && !from.startsWith('tls/'));
-    expect(users.filter(({ from }) => !from.startsWith('httpd/') && from !== 'index.ts').map(shown)).toEqual([]);
+    expect(users.filter(({ from }) => !from.startsWith('httpd/') && from !== 'index.ts').map(shown)).toEqual([
+      'ws_client/config.ts -> tls/trust.ts',
+      'ws_client/socket.ts -> tls/pem.ts',
+      'ws_client/socket.ts -> tls/trust.ts',
+    ]);
   });
 
   test('ws_client is made of the ground and of pure rooms: it knows no server and no port', () => {
@@ -155,7 +161,9 @@ describe('the import lines of src', () => {
         from.startsWith('ws_client/') && ours(to) && !to.startsWith('ws_client/') && !allowed.includes(to),
     );
     expect(wrong.map(shown)).toEqual([]);
-    const types = IMPORTS.filter(({ from, to }) => from.startsWith('ws_client/') && /^(port|tls|web|files)\//.test(to));
+    const types = IMPORTS.filter(
+      ({ from, to }) => from.startsWith('ws_client/') && /^(port|tls|web|files)\//.test(to) && !SHARED.includes(to),
+    );
     expect(types.map(shown)).toEqual([]);
   });
 
@@ -262,7 +270,7 @@ describe('the pure rooms', () => {
 
   test('node:tls is known to its port, to who checks its options, and to the client', () => {
     const from = IMPORTS.filter(({ to }) => to === 'node:tls').map(line => line.from);
-    expect(from).toEqual(['port/tls.ts', 'tls/tls_config.ts', 'ws_client/socket.ts']);
+    expect(from).toEqual(['port/tls.ts', 'tls/tls_config.ts', 'tls/trust.ts', 'ws_client/socket.ts']);
   });
 });
 

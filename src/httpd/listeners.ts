@@ -54,7 +54,10 @@ export class Listeners {
     // what is wrong with a certificate is told before anything listens
     const loaded: (LoadedTls | undefined)[] = [];
     for (const [i, { tls }] of plans.entries()) {
-      loaded.push(tls === undefined ? undefined : await loadTls(tls, `config.listeners[${i}].tls`));
+      const where = `config.listeners[${i}].tls`;
+      const one = tls === undefined ? undefined : await loadTls(tls, where);
+      if (one?.warning !== undefined) core.logs.httpd.warn(`${where}: ${one.warning}`);
+      loaded.push(one);
     }
     const all: Open[] = [];
     try {

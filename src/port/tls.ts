@@ -162,6 +162,14 @@ function rawOf(socket: tls.TLSSocket): net.Socket | undefined {
   return (socket as { _parent?: net.Socket })._parent;
 }
 
+/** Up to 26 Node.js does not pass this option of a server on to its context, nor does it document where that is kept. */
+function completeContext(secure: tls.Server, { allowPartialTrustChain }: tls.SecureContextOptions): void {
+  const { _sharedCreds } = secure as {
+    _sharedCreds?: { readonly context: { setAllowPartialTrustChain?: () => void } };
+  };
+  if (allowPartialTrustChain) _sharedCreds?.context.setAllowPartialTrustChain?.();
+}
+
 class NodeTlsListener extends NetListener implements TlsListener {
   constructor(
     server: net.Server,
@@ -174,6 +182,7 @@ class NodeTlsListener extends NetListener implements TlsListener {
 
   setCertificate(options: tls.SecureContextOptions): void {
     this.secure.setSecureContext(options);
+    completeContext(this.secure, options);
   }
 
   override close(): Promise<void> {
@@ -205,6 +214,7 @@ async function listen(
   const handshakes = new Handshakes(settings, settings.options.SNICallback !== undefined);
   // it listens nowhere: connections are given to it once they may begin
   const secure = tls.createServer(settings.options);
+  completeContext(secure, settings.options);
   const patrol = new Patrol<TlsSocket>(settings.later, LOOK_MS, socket => socket.checkAnswers());
   secure.on('secureConnection', socket => {
     const raw = rawOf(socket);

@@ -5,6 +5,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describeThrown, ESP_ERR_INVALID_ARG, EspError, invalidArg } from '../err.js';
+import { CERTIFICATE, ENCRYPTED } from './pem.js';
 
 /** A certificate or key: PEM text, its bytes (PEM or DER), or the path of such a file. */
 export type PemSource = string | Uint8Array;
@@ -29,7 +30,6 @@ const PEM = '-----BEGIN ';
 /** What may be a key without its first line, or JSON with one in it: it is never shown. */
 const NOT_A_PATH = /[\r\n{]|^[\w+/=-]{60,}$|^.{256}/;
 const BEGIN = '-----BEGIN CERTIFICATE-----';
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
  * Reads a certificate chain and its key, and checks that they belong together.
@@ -96,12 +96,31 @@ function certificates({ what, bytes }: Loaded): X509Certificate[] {
 }
 
 function privateKey({ what, bytes }: Loaded, passphrase: string | undefined): KeyObject {
-  const password = passphrase === undefined ? {} : { passphrase };
   try {
-    if (bytes.includes(PEM)) return createPrivateKey({ key: bytes, ...password });
-    return derKey(bytes, password);
+    return keyOf(bytes, passphrase === undefined ? {} : { passphrase });
   } catch (cause) {
-    throw new EspError(ESP_ERR_INVALID_ARG, `${what} is no private key: ${describeThrown(cause)}`, { cause });
+    throw new EspError(ESP_ERR_INVALID_ARG, `${what} ${keyProblem(bytes, passphrase, cause)}`, { cause });
+  }
+}
+
+function keyOf(key: Buffer, password: { passphrase?: string }): KeyObject {
+  return key.includes(PEM) ? createPrivateKey({ key, ...password }) : derKey(key, password);
+}
+
+/** OpenSSL does not say that a password is missing, and says many things when it is wrong. */
+function keyProblem(key: Buffer, passphrase: string | undefined, cause: unknown): string {
+  if (!isEncrypted(key)) return `is no private key: ${describeThrown(cause)}`;
+  if (passphrase === undefined) return 'is encrypted: its password is needed in prvtkeyPassword';
+  return `is encrypted, and prvtkeyPassword does not open it: ${describeThrown(cause)}`;
+}
+
+function isEncrypted(key: Buffer): boolean {
+  if (key.includes(PEM)) return ENCRYPTED.test(key.toString('latin1'));
+  try {
+    keyOf(key, {});
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE';
   }
 }
 

@@ -6,6 +6,7 @@ import { createSecureContext, type SecureContext, type SecureContextOptions, typ
 import { describeThrown, ESP_ERR_INVALID_ARG, EspError, invalidArg } from '../err.js';
 import { isThenable } from '../thenable.js';
 import { type Credentials, type KeyPair, loadAuthorities, loadKeyPair, type PemSource } from './credentials.js';
+import { anchorOptions, untrusted } from './trust.js';
 
 /** Any version that is not known to be broken. */
 export const ESP_TLS_VER_ANY = 0;
@@ -68,6 +69,8 @@ const NO_RENEGOTIATION = constants.SSL_OP_NO_RENEGOTIATION;
 export interface LoadedTls {
   readonly options: TlsOptions;
   readonly handshakeMs: number;
+  /** What the log is to say of it. */
+  readonly warning: string | undefined;
   /**
    * What a certificate that takes the place of this one is used with.
    *
@@ -98,7 +101,7 @@ async function load(given: HttpdTlsConfig): Promise<LoadedTls> {
   const ca = cacertPem === undefined ? undefined : await loadAuthorities(cacertPem);
   const shared: SecureContextOptions = {
     ...versionsOf(given.tlsVersion),
-    ...(ca !== undefined && { ca }),
+    ...(ca !== undefined && { ca, ...anchorOptions() }),
     secureOptions: NO_RENEGOTIATION | (sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
   };
   const contextWith = (other: KeyPair): SecureContextOptions => checkContext({ ...shared, ...other });
@@ -106,6 +109,7 @@ async function load(given: HttpdTlsConfig): Promise<LoadedTls> {
   return {
     handshakeMs: given.tlsHandshakeTimeoutMs ?? HANDSHAKE_MS,
     contextWith,
+    warning: ca === undefined ? undefined : untrusted('cacertPem', [ca]),
     options: {
       ...first,
       requestCert: ca !== undefined,

@@ -77,6 +77,8 @@ export class ClientCore implements RunClient {
   start(): Run {
     this.backoff.reset();
     this.last = undefined;
+    const { trustWarning } = this.settings;
+    if (trustWarning !== undefined) this.log.warn(trustWarning);
     this.run = new Run(this);
     return this.run;
   }

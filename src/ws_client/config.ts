@@ -7,6 +7,7 @@ import { isToken } from '../httpd/headers.js';
 import type { WsDeflateOptions, WsDeflateSettings } from '../httpd_ws/options.js';
 import type { RecvRules } from '../httpd_ws/recv.js';
 import { checkZlib } from '../httpd_ws/zlib_stream.js';
+import { untrusted } from '../tls/trust.js';
 import type { BackoffRules } from './backoff.js';
 import { checkHeaders, type HeaderList, isHeaderValue } from './header_list.js';
 import { secureContext, type TlsRules } from './socket.js';
@@ -45,7 +46,7 @@ export interface EspWebsocketClientConfig {
   headers?: HeaderList;
   /** Value of Origin. Default: none is sent. */
   origin?: string;
-  /** Certificates of the authorities to trust. Default: those that Node.js knows. */
+  /** Certificates of the authorities to trust, also intermediate ones. Default: those that Node.js knows. */
   certPem?: Pem | readonly Pem[];
   /** Our own certificate and its key, for servers that ask for one. */
   clientCert?: Pem;
@@ -119,6 +120,8 @@ export interface ClientSettings {
   /** Made when it is needed. */
   readonly tls: () => Omit<TlsRules, 'name'>;
   readonly certName: string | undefined;
+  /** What the log is to say of `certPem`. */
+  readonly trustWarning: string | undefined;
   readonly pingMs: number;
   /** 0 is never. */
   readonly pongMs: number;
@@ -271,6 +274,7 @@ export function checkClientConfig(config: EspWebsocketClientConfig): ClientSetti
     origin: check.text('origin'),
     tls: checkTls(config, check),
     certName: certCommonName,
+    trustWarning: untrusted('certPem', [config.certPem ?? []].flat().map(String)),
     pingMs: check.number('pingIntervalSec', 10, 0, SEC_MAX) * 1000,
     pongMs: check.flag('disablePingpongDiscon', false) ? 0 : pongMs,
     autoReconnect: !check.flag('disableAutoReconnect', false),

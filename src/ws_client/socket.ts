@@ -9,6 +9,8 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { ESP_ERR_INVALID_ARG, EspError } from '../err.js';
 import { ReceiveBuffer } from '../sess/input.js';
+import { ENCRYPTED } from '../tls/pem.js';
+import { anchorOptions } from '../tls/trust.js';
 import type { TxSocket } from './tx.js';
 
 /** Where to connect to, and how. */
@@ -155,11 +157,17 @@ export function secureContext(ca: unknown, cert: unknown, key: unknown): tls.Sec
   try {
     // OpenSSL would pass over what is none, and then trust nobody
     for (const one of ca === undefined ? [] : [ca].flat()) new X509Certificate(one as string | Buffer);
-    return tls.createSecureContext({ ca, cert, key } as tls.SecureContextOptions);
-  } catch (error) {
-    throw new EspError(ESP_ERR_INVALID_ARG, 'certPem, clientCert or clientKey is no PEM that OpenSSL can read', {
-      cause: error,
-    });
+    return tls.createSecureContext({
+      ca,
+      cert,
+      key,
+      ...(ca !== undefined && anchorOptions()),
+    } as tls.SecureContextOptions);
+  } catch (cause) {
+    const why = ENCRYPTED.test(String(key))
+      ? 'clientKey is encrypted, and there is no option for its password: give it decrypted'
+      : 'certPem, clientCert or clientKey is no PEM that OpenSSL can read';
+    throw new EspError(ESP_ERR_INVALID_ARG, why, { cause });
   }
 }
 

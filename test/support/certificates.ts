@@ -22,6 +22,12 @@ export interface TestCertificates {
   readonly stranger: TestPair;
   /** Of an authority that has expired. */
   readonly expired: TestPair;
+  /** Of an authority that is not valid yet. */
+  readonly early: TestPair;
+  /** Of an intermediate authority, signed by `ca`. */
+  readonly intermediate: TestPair;
+  /** Of 'localhost' and 127.0.0.1, and of a client: signed by the intermediate one. */
+  readonly below: TestPair;
 }
 
 declare module 'vitest' {
@@ -53,7 +59,7 @@ const IP = 7;
 
 export async function makeCertificates(): Promise<TestCertificates> {
   const ca = await make('Test CA', { extensions: CA_EXTENSIONS });
-  const [server, other, client, stranger, expired] = await Promise.all([
+  const [server, other, client, stranger, expired, early, intermediate] = await Promise.all([
     make('localhost', {
       ca,
       extensions: namesOf({ type: DNS, value: 'localhost' }, { type: IP, ip: '127.0.0.1' }, { type: IP, ip: '::1' }),
@@ -66,8 +72,14 @@ export async function makeCertificates(): Promise<TestCertificates> {
       notBeforeDate: new Date(Date.now() - 2 * DAY_MS),
       notAfterDate: new Date(Date.now() - DAY_MS),
     }),
+    make('New CA', { extensions: CA_EXTENSIONS, notBeforeDate: new Date(Date.now() + DAY_MS) }),
+    make('Intermediate CA', { ca, extensions: CA_EXTENSIONS }),
   ]);
-  return { ca, server, other, client, stranger, expired };
+  const below = await make('localhost', {
+    ca: intermediate,
+    extensions: namesOf({ type: DNS, value: 'localhost' }, { type: IP, ip: '127.0.0.1' }),
+  });
+  return { ca, server, other, client, stranger, expired, early, intermediate, below };
 }
 
 /** Those of this run. */

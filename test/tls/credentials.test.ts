@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyExportOptions, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,20 +67,52 @@ describe('a certificate and its key', () => {
     expect(subjects(pair.cert)).toEqual(['CN=localhost']);
   });
 
-  test('the key may be encrypted, and then needs its password', async () => {
-    const { cert, key } = certificates().server;
-    const prvtkeyPem = createPrivateKey(key).export({
-      format: 'pem',
+  const locked = (format: 'pem' | 'der') =>
+    createPrivateKey(certificates().server.key).export({
+      format,
       type: 'pkcs8',
       cipher: 'aes-256-cbc',
       passphrase: 'sesame',
+    } as KeyExportOptions<'pem'>);
+  /** OpenSSL's older form. */
+  const lockedSec1 = () =>
+    createPrivateKey(certificates().server.key).export({
+      format: 'pem',
+      type: 'sec1',
+      cipher: 'aes-256-cbc',
+      passphrase: 'sesame',
     });
-    const given = { servercert: cert, prvtkeyPem };
-    await expect(loadKeyPair({ ...given, prvtkeyPassword: 'sesame' })).resolves.toHaveProperty('key');
-    await expect(loadKeyPair(given)).rejects.toThrow(invalid('prvtkeyPem is no private key'));
-    const wrong = loadKeyPair({ ...given, prvtkeyPassword: 'sesam' });
-    await expect(wrong).rejects.toThrow(invalid('prvtkeyPem is no private key'));
-    await expect(wrong).rejects.not.toThrow('sesam');
+
+  describe.each([
+    ['PEM', () => locked('pem')],
+    ['PEM of SEC 1', lockedSec1],
+    ['DER', () => locked('der')],
+  ])('an encrypted key in %s', (_form, prvtkeyPem) => {
+    const given = () => ({ servercert: certificates().server.cert, prvtkeyPem: prvtkeyPem() });
+
+    test('is opened by its password', async () => {
+      await expect(loadKeyPair({ ...given(), prvtkeyPassword: 'sesame' })).resolves.toHaveProperty('key');
+    });
+
+    test('asks for prvtkeyPassword', async () => {
+      await expect(loadKeyPair(given())).rejects.toThrow(
+        invalid('prvtkeyPem is encrypted: its password is needed in prvtkeyPassword'),
+      );
+    });
+
+    test.each(['sesam', ''])('says of a wrong one that it is, and does not show it: %j', async prvtkeyPassword => {
+      const wrong = loadKeyPair({ ...given(), prvtkeyPassword });
+      await expect(wrong).rejects.toThrow(invalid('prvtkeyPem is encrypted, and prvtkeyPassword does not open it'));
+      await expect(wrong).rejects.not.toThrow('sesam');
+    });
+  });
+
+  test('a password that no key needs is passed over, and what is no key is told as such with one', async () => {
+    const { cert, key } = certificates().server;
+    const prvtkeyPassword = 'sesame';
+    await expect(loadKeyPair({ servercert: cert, prvtkeyPem: key, prvtkeyPassword })).resolves.toHaveProperty('key');
+    const none = loadKeyPair({ servercert: cert, prvtkeyPem: file('text.txt'), prvtkeyPassword });
+    await expect(none).rejects.toThrow(invalid('is no private key'));
   });
 });
 
@@ -221,10 +253,21 @@ describe('authorities', () => {
     );
   });
 
+  test('one that is not valid yet is refused, by its name and date', async () => {
+    const { early } = certificates();
+    const { validFrom } = new X509Certificate(early.cert);
+    await expect(loadAuthorities(early.cert)).rejects.toThrow(
+      invalid(`cacertPem: the certificate of 'CN=New CA' is not valid yet: it will be from ${validFrom}`),
+    );
+  });
+
   test('one behind others is looked at too', async () => {
-    const { ca, expired } = certificates();
-    const both = loadAuthorities(`${ca.cert}${expired.cert}`);
-    await expect(both).rejects.toThrow(invalid("cacertPem: the certificate of 'CN=Old CA' has expired"));
+    const { ca, expired, early } = certificates();
+    const both = (other: string) => loadAuthorities(`${ca.cert}${other}`);
+    await expect(both(expired.cert)).rejects.toThrow(invalid("cacertPem: the certificate of 'CN=Old CA' has expired"));
+    await expect(both(early.cert)).rejects.toThrow(
+      invalid("cacertPem: the certificate of 'CN=New CA' is not valid yet"),
+    );
   });
 
   test.each([

@@ -1,4 +1,5 @@
 /** Over TLS: whom the client trusts, and whom it does not. */
+import { createPrivateKey } from 'node:crypto';
 import { createServer } from 'node:https';
 import * as net from 'node:net';
 import type * as tls from 'node:tls';
@@ -131,6 +132,18 @@ describe('a certificate', () => {
       expect(await errorOf(() => makeClient({ uri: 'wss://127.0.0.1:1', ...config }))).toBe('ESP_ERR_INVALID_ARG');
     },
   );
+});
+
+test('a key that is encrypted is told as such: there is no option for its password', () => {
+  const { cert, key } = ofClient;
+  const clientKey = createPrivateKey(key).export({
+    format: 'pem',
+    type: 'pkcs8',
+    cipher: 'aes-256-cbc',
+    passphrase: 'sesame',
+  });
+  const config = { uri: 'wss://127.0.0.1:1', clientCert: cert, clientKey: clientKey as string };
+  expect(() => makeClient(config)).toThrow('clientKey is encrypted, and there is no option for its password');
 });
 
 test('a server that speaks no TLS', async () => {
