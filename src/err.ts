@@ -1,6 +1,7 @@
 /**
  * Error numbers of ESP-IDF (`esp_err.h`, `esp_http_server.h`) and the one error class that this library throws.
  */
+import { types } from 'node:util';
 
 /** Success (`esp_err.h`). */
 export const ESP_OK = 0;
@@ -85,6 +86,40 @@ export class EspError extends Error {
 /** Throws `ESP_ERR_INVALID_ARG`. */
 export function invalidArg(message: string): never {
   throw new EspError(ESP_ERR_INVALID_ARG, message);
+}
+
+/** Failures whose reason is that a client has left. */
+const ofClients = new WeakSet<object>();
+
+/** A failure that comes of a client's leaving: nobody here has done anything wrong. */
+export function clientGone(code: number, message: string): EspError {
+  const error = new EspError(code, message);
+  ofClients.add(error);
+  return error;
+}
+
+/** Has `clientGone` made it, or what it was caused by? */
+export function isClientGone(thrown: unknown): boolean {
+  if (!isError(thrown)) return false;
+  return ofClients.has(thrown) || (thrown.cause instanceof Error && ofClients.has(thrown.cause));
+}
+
+/**
+ * The fault of a program in what its code has thrown, for which its author wants a stack: no `EspError`, which says what
+ * was wrong and what to do, and not that a client has left.
+ */
+export function faultOf(thrown: unknown): Error | undefined {
+  return thrown instanceof EspError || isClientGone(thrown) ? undefined : errorOf(thrown);
+}
+
+/** Is it an `Error`, of whichever realm? */
+export function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || types.isNativeError(thrown);
+}
+
+/** What was thrown, as an `Error`. */
+export function errorOf(thrown: unknown): Error {
+  return isError(thrown) ? thrown : new Error(describeThrown(thrown), { cause: thrown });
 }
 
 /** The message of anything that was thrown, safe to log: one line, at most 1,000 characters. */

@@ -5,6 +5,7 @@
  * `HTTPD_LOG_FORMAT=json` gives pino's own lines.
  */
 import { type Logger, pino } from 'pino';
+import { describeThrown, faultOf, isClientGone, isError } from './err.js';
 
 /** The logger of one tag. Where a line is built on a hot path, ask `debugOn` first: that is the one comparison. */
 export interface TagLog {
@@ -13,8 +14,9 @@ export interface TagLog {
   verbose(message: string): void;
   debug(message: string): void;
   info(message: string): void;
-  warn(message: string): void;
-  error(message: string): void;
+  /** @param error is logged with its stack, as `err` in JSON lines */
+  warn(message: string, error?: Error): void;
+  error(message: string, error?: Error): void;
 }
 
 const TAPS = Symbol.for('esp-httpd.log.taps');
@@ -24,12 +26,35 @@ const startedAt = Math.round(performance.timeOrigin);
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to escape
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 
-/** A line of pino's in ESP-IDF's form. Times are milliseconds since the start of the process, as on the chip. */
-function espLine(line: string): string {
-  const { level, time, tag, msg } = JSON.parse(line) as { level: number; time: number; tag?: string; msg?: string };
+/** So many lines of a stack are printed. */
+const STACK_MAX = 30;
+
+/** What pino writes, as far as it is looked at. */
+interface Entry {
+  readonly level: number;
+  readonly time: number;
+  readonly tag?: string;
+  readonly msg?: string;
+  readonly err?: { readonly stack?: string };
+}
+
+/**
+ * A line of pino's in ESP-IDF's form, and the lines of an error's stack behind it. Times are milliseconds since the start of
+ * the process, as on the chip.
+ */
+function espLines(line: string): string[] {
+  const { level, time, tag, msg, err } = JSON.parse(line) as Entry;
   // one line a message, and nothing in it that drives a terminal
   const text = `${tag ?? 'app'}: ${msg ?? ''}`.replace(CONTROL, escapeForLog);
-  return `${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${text}`;
+  return [`${LETTERS[level] ?? 'I'} (${Math.max(0, time - startedAt)}) ${text}`, ...stackLines(err?.stack)];
+}
+
+/** The frames of a stack, and those of its causes; set in, so that none can pass for a line of the log. */
+function stackLines(stack: string | undefined): string[] {
+  if (stack === undefined) return [];
+  const lines = stack.split('\n').slice(0, STACK_MAX);
+  const first = lines.findIndex(line => /^\s+at /.test(line));
+  return first < 0 ? [] : lines.slice(first).map(line => `    ${line.trim().replace(CONTROL, escapeForLog)}`);
 }
 
 type LogTap = (line: string) => void;
@@ -48,9 +73,9 @@ function sharedTaps(global: TapHolder): Set<LogTap> {
 
 const espStream = {
   write(line: string): void {
-    const text = espLine(line);
-    process.stdout.write(`${text}\n`);
-    for (const tap of taps) tap(text);
+    const lines = espLines(line);
+    process.stdout.write(`${lines.join('\n')}\n`);
+    for (const tap of taps) for (const text of lines) tap(text);
   },
 };
 
@@ -58,8 +83,8 @@ const espStream = {
 const tapHook = {
   streamWrite(line: string): string {
     if (taps.size > 0) {
-      const text = espLine(line);
-      for (const tap of taps) tap(text);
+      const lines = espLines(line);
+      for (const tap of taps) for (const text of lines) tap(text);
     }
     return line;
   },
@@ -104,9 +129,16 @@ export function espLog(tag: string, logger: Logger = defaultLogger()): TagLog {
     verbose: message => child.trace(message),
     debug: message => child.debug(message),
     info: message => child.info(message),
-    warn: message => child.warn(message),
-    error: message => child.error(message),
+    warn: (message, err) => (err === undefined ? child.warn(message) : child.warn({ err }, message)),
+    error: (message, err) => (err === undefined ? child.error(message) : child.error({ err }, message)),
   };
+}
+
+/** Logs that application code has failed: with its stack if the fault is its own; that a client has left is a detail. */
+export function logThrown(log: TagLog, what: string, thrown: unknown, level: 'warn' | 'error' = 'error'): void {
+  const message = `${what}: ${escapeForLog(describeThrown(thrown))}`;
+  if (isClientGone(thrown)) log.debug(message);
+  else log[level](message, isError(thrown) ? faultOf(thrown) : undefined);
 }
 
 /**

@@ -62,6 +62,53 @@ describe('the log that nobody has given another logger for', () => {
   });
 });
 
+describe('an error with a line', () => {
+  const program = `
+    const { espLog, logThrown, tapLog } = await import(${JSON.stringify(compiledUrl('src/log.ts'))});
+    const { EspError } = await import(${JSON.stringify(compiledUrl('src/err.ts'))});
+    const seen = [];
+    tapLog(line => seen.push(line));
+    function inner() { return new Error('two\\nlines \\x1b[2J', { cause: new Error('why\\nI (1) app: forged') }); }
+    logThrown(espLog('app'), 'it failed', inner());
+    logThrown(espLog('app'), 'it failed', new EspError(258, 'not so'), 'warn');
+    logThrown(espLog('app'), 'it failed', 'a text');
+    process.stderr.write(JSON.stringify(seen));
+  `;
+  const print = (format: string) =>
+    run(process.execPath, ['--input-type=module', '-e', program], {
+      env: { ...process.env, HTTPD_LOG: 'info', HTTPD_LOG_FORMAT: format },
+    });
+
+  test('is printed with its stack, set in, in which nothing can pass for a line; an EspError is one line', async () => {
+    const { stdout, stderr } = await print('');
+    const lines = stdout.trimEnd().split('\n');
+    const heads = lines.filter(line => !line.startsWith('    '));
+    expect(heads.map(line => line.replace(/\(\d+\) /, ''))).toEqual([
+      'E app: it failed: Error: two lines  [2J',
+      'W app: it failed: ESP_ERR_INVALID_ARG: not so',
+      'E app: it failed: a text',
+    ]);
+    const at = lines.indexOf(heads[1] as string);
+    expect(lines[1]).toMatch(/^ {4}at inner /);
+    expect(lines.slice(1, at).join()).toContain('    caused by: Error: why');
+    expect(lines.slice(at + 1)).toEqual([heads[2]]);
+    expect(JSON.parse(stderr)).toEqual(lines);
+  });
+
+  test('is err in JSON lines', async () => {
+    const entries = (await print('json')).stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line) as { level: number; err?: { type: string; stack: string } });
+    expect(entries.map(({ level, err }) => [level, err?.type])).toEqual([
+      [50, 'Error'],
+      [40, undefined],
+      [50, undefined],
+    ]);
+    expect(entries[0]?.err?.stack).toContain('at inner');
+  });
+});
+
 describe('a logger of a tag', () => {
   test('writes to the logger that it is given, with its tag', () => {
     const { logger, lines } = collectLog();

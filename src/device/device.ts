@@ -1,9 +1,9 @@
 /** A device that is not there: a server behind a device's link, with a device's memory, that things happen to. */
 import { checkConfig, definedOf, type HttpdConfig, type HttpdListenerConfig, httpdEsp32Config } from '../config.js';
-import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import { ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdServer } from '../httpd/server.js';
 import { type ServerParts, startWith } from '../httpd/start.js';
-import { espLog, type TagLog } from '../log.js';
+import { espLog, logThrown, type TagLog } from '../log.js';
 import { asError, type HttpdListener } from '../port/port.js';
 import type { Clock } from '../sess/deadlines.js';
 import { DeviceEmitter } from './device_events.js';
@@ -87,7 +87,7 @@ export class Device extends DeviceEmitter {
     options: DeviceOptions,
     private readonly parts: DeviceParts,
   ) {
-    super(message => this.log.error(message));
+    super((what, thrown) => logThrown(this.log, what, thrown));
     const { profile = deviceProfile('esp32'), seed = 0, config = {}, onBoot } = options;
     this.profile = profile;
     this.seed = seed;
@@ -97,7 +97,7 @@ export class Device extends DeviceEmitter {
     this.configNow = this.bootConfig();
     checkConfig(this.configNow);
     this.log = espLog('device', this.configNow.logger);
-    const fault = (thrown: unknown): void => this.log.error(`a fault inside: ${asError(thrown).stack}`);
+    const fault = (thrown: unknown): void => logThrown(this.log, 'a fault inside', thrown);
     const refused = (): void => this.log.error('httpd_accept_conn: ESP_ERR_NO_MEM: no memory for another connection');
     this.linkInside = new Link(this.clock, seed, profile, () => this.heapNow, fault, refused);
     this.heapNow = this.newHeap(0);
@@ -376,7 +376,7 @@ export class Device extends DeviceEmitter {
     linkInside.boot('fail', 'the device could not boot');
     await current?.stop({ grace: 0 });
     linkInside.agenda.clear();
-    this.log.error(`the device could not boot: ${describeThrown(thrown)}`);
+    logThrown(this.log, 'the device could not boot', thrown);
     this.settle('stopped');
     this.emit('error', this.failure);
   }

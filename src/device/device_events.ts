@@ -1,6 +1,6 @@
 /** What a device tells its observers. */
 import { EventEmitter } from 'node:events';
-import { describeThrown, invalidArg } from '../err.js';
+import { invalidArg } from '../err.js';
 import type { HttpdServer } from '../httpd/server.js';
 import { watch } from '../thenable.js';
 import type { ScenarioStep } from './scenario.js';
@@ -24,7 +24,7 @@ export class DeviceEmitter {
   private readonly emitter = new EventEmitter();
 
   /** @param onFailure gets what a listener has thrown */
-  constructor(private readonly onFailure: (message: string) => void) {}
+  constructor(private readonly onFailure: (what: string, thrown: unknown) => void) {}
 
   /**
    * Calls `listener` at each event of this name.
@@ -44,8 +44,7 @@ export class DeviceEmitter {
   }
 
   protected emit<Name extends keyof DeviceEvents>(name: Name, payload: DeviceEvents[Name][0]): void {
-    const failed = (thrown: unknown): void =>
-      this.onFailure(`a listener for '${name}' failed: ${describeThrown(thrown)}`);
+    const failed = (thrown: unknown): void => this.onFailure(`a listener for '${name}' failed`, thrown);
     for (const listener of this.emitter.listeners(name)) {
       try {
         watch(listener.call(this, payload), failed);

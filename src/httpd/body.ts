@@ -2,12 +2,14 @@
  * The body of the request being served: what its handler receives, and what is dropped of the rest.
  */
 import {
+  clientGone,
   ESP_ERR_HTTPD_INVALID_REQ,
   ESP_ERR_INVALID_SIZE,
   ESP_ERR_INVALID_STATE,
   ESP_ERR_TIMEOUT,
   ESP_FAIL,
   EspError,
+  isClientGone,
 } from '../err.js';
 import type { Input } from '../sess/input.js';
 import { BodyDecoder } from './body_decoder.js';
@@ -73,6 +75,17 @@ export class BodyReader {
   /** Is a part of it still to come? */
   get open(): boolean {
     return this.decoder.open;
+  }
+
+  /** Has the client left before its end? */
+  get cutOff(): boolean {
+    return isClientGone(this.failure);
+  }
+
+  /** What is wrong with it, for the client; empty if nothing is. */
+  get reason(): string {
+    if (this.fault === undefined) return '';
+    return (this.failure ?? this.error(this.fault)).message;
   }
 
   /** Does the handler wait for more? */
@@ -170,7 +183,7 @@ export class BodyReader {
    * @param fault what is wrong with the body then, unless something was before
    */
   abort(why: string, fault?: HttpdErrCode): void {
-    this.fail(this.fault ?? fault, new EspError(ESP_FAIL, why));
+    this.fail(this.fault ?? fault, clientGone(ESP_FAIL, why));
   }
 
   private fail(fault: HttpdErrCode | undefined, error: EspError): void {

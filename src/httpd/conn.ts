@@ -1,7 +1,7 @@
 /**
  * One HTTP connection: requests in, one after the other, each to its handler; responses out in the same order.
  */
-import { describeThrown, ESP_FAIL, ESP_OK, EspError } from '../err.js';
+import { clientGone, ESP_ERR_HTTPD_INVALID_REQ, ESP_FAIL, ESP_OK, EspError } from '../err.js';
 import { lendCtx, returnCtx } from '../sess/ctx.js';
 import type { Input } from '../sess/input.js';
 import type { Protocol } from '../sess/protocol.js';
@@ -9,20 +9,21 @@ import type { Sess } from '../sess/sess.js';
 import { isThenable } from '../thenable.js';
 import { BodyReader } from './body.js';
 import type { HttpdCore } from './core.js';
-import { findHeader, listHas } from './headers.js';
+import { ErrorAnswer, type Failure, REFUSED } from './error_answer.js';
 import {
   HTTPD_400_BAD_REQUEST,
   HTTPD_408_REQ_TIMEOUT,
   HTTPD_500_INTERNAL_SERVER_ERROR,
   type HttpdErrCode,
-  statusOf,
 } from './http_err.js';
 import { type HttpEvent, type HttpState, next } from './lifecycle.js';
+import { handlerFailed } from './log_story.js';
 import { HTTP_HEAD } from './methods.js';
 import { NO_HEAD, NO_HEAD_OF_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, RequestParser } from './parse.js';
 import { HttpdReq } from './req.js';
 import type { HandlerResult, LiveStream, ReqOwner } from './req_owner.js';
 import { RequestMemory } from './request_memory.js';
+import { expectsContinue } from './request_rules.js';
 import { Response, type ResponseHost } from './resp.js';
 import { routeRequest } from './router.js';
 import { UNCOUNTED, UNTIMED } from './stats.js';
@@ -43,14 +44,13 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   current: HttpdReq | undefined;
   readonly resp: Response;
   readonly body: BodyReader;
+  readonly errors: ErrorAnswer;
   /** On a simulated device. */
   readonly memory: RequestMemory | undefined;
   private readonly parser: RequestParser;
   private state: HttpState = 'idle';
   private head = NO_HEAD;
   private mustClose = false;
-  /** Is an error being answered? If its handler fails, the default page is sent; if that can't be, nothing is. */
-  private inError: 'no' | 'handler' | 'page' = 'no';
   /** Has the request gone asynchronous? */
   private async = false;
   private nextStep: NextStep | undefined;
@@ -66,6 +66,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.parser = new RequestParser(core.limits);
     if (core.heap !== undefined) this.memory = new RequestMemory(core.heap);
     this.resp = new Response(this);
+    this.errors = new ErrorAnswer(this, core);
     this.body = new BodyReader(core.bodyLimits, len => core.events.emitData('data', sess.fd, len));
     sess.setDeadline(core.idleMs);
   }
@@ -109,8 +110,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.core.events.emitData('sentData', this.sess.fd, len);
   }
 
-  onErrorPage(code: HttpdErrCode): void {
-    this.core.events.emit('error', code);
+  get over(): boolean {
+    return !this.sess.open;
   }
 
   get blocked(): boolean {
@@ -184,7 +185,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       this.core.story.failure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
       this.mustClose = true;
       this.resp.discard();
-      this.answerError(this.replaceRequest(this.current), HTTPD_500_INTERNAL_SERVER_ERROR);
+      this.errors.send(this.replaceRequest(this.current), HTTPD_500_INTERNAL_SERVER_ERROR);
     }
   }
 
@@ -198,7 +199,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   recvBody(buf: Uint8Array): Promise<number> {
-    if (!this.sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
+    if (!this.sess.open) throw clientGone(ESP_FAIL, 'the session has ended');
     if (!this.body.open && this.body.fault === undefined) return Promise.resolve(0);
     const promise = this.body.recv(buf);
     if (this.body.awaitsContinue && !this.resp.begun) this.resp.sendContinue();
@@ -206,14 +207,6 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.sess.setDeadline(this.body.patience(this.sess.now));
     this.sess.pump();
     return promise;
-  }
-
-  handleErr(req: HttpdReq, code: HttpdErrCode): HandlerResult {
-    const handler = this.core.errHandlers[code];
-    if (code === HTTPD_500_INTERNAL_SERVER_ERROR || handler === undefined) this.mustClose = true;
-    if (handler !== undefined) return handler(req, code);
-    void req.respSendErr(code);
-    return ESP_FAIL;
   }
 
   beginAsync(req: HttpdReq): HttpdReq {
@@ -261,19 +254,6 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       value => sess.guard(() => this.returned(req, value)),
       thrown => sess.guard(() => this.threw(req, thrown)),
     );
-  }
-
-  /** Answers a request with an error, through its handler. */
-  answerError(req: HttpdReq, code: HttpdErrCode): void {
-    const dressed = this.inError === 'no' && this.core.errHandlers[code] !== undefined;
-    this.inError = dressed ? 'handler' : 'page';
-    this.invoke(req, () => {
-      if (dressed) return this.handleErr(req, code);
-      // the default page closes the connection, and that is no failure to speak of
-      this.mustClose = true;
-      void req.respSendErr(code);
-      return ESP_OK;
-    });
   }
 
   /**
@@ -373,9 +353,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.began = this.core.stats.begin();
     this.head = head;
     this.mustClose = this.async = false;
-    this.inError = 'no';
-    const awaitsContinue = head.hasBody && !head.http10 && listHas(findHeader(head.headers, 'expect'), '100-continue');
-    this.body.begin(head.contentLen, awaitsContinue);
+    this.errors.reset();
+    this.body.begin(head.contentLen, head.hasBody && expectsContinue(head));
     this.resp.reset(head.method === HTTP_HEAD, head.http10);
     const req = new HttpdReq(this.core.server, this.sess.fd, head, this);
     lendCtx(this.sess, req);
@@ -389,7 +368,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.core.story.refusal(code, reason);
     const req = this.begin(this.parser.toHead ? NO_HEAD_OF_HEAD : NO_HEAD);
     this.mustClose = true;
-    this.answerError(req, code);
+    this.errors.send(req, code, { error: new EspError(ESP_ERR_HTTPD_INVALID_REQ, reason), reason });
   }
 
   /** A copy takes the place of the request: the original can't answer any more. */
@@ -399,36 +378,37 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   private returned(req: HttpdReq, result: unknown): void {
-    if (result !== undefined && result !== ESP_OK) this.settle(req, `it returned ${String(result)}`);
+    if (result !== undefined && result !== ESP_OK) {
+      const gone = this.over || this.body.cutOff;
+      this.core.story.failure(req, `it returned ${String(result)}`, gone ? 'debug' : 'warn');
+      this.settle(req, REFUSED);
+    }
     // else it answers later, or would have been too late: a copy has taken its place
     else if (this.current === req) this.settle(req, undefined);
   }
 
   /** Application code has thrown while it served a request. */
   threw(req: HttpdReq, thrown: unknown): void {
-    this.settle(req, describeThrown(thrown), thrown);
+    this.core.failures.tell(this.core.logs.uri, handlerFailed(req), thrown, 'warn');
+    this.settle(req, { thrown });
   }
 
   /** A handler has ended, well or not: makes sure that the client gets an answer, and goes on. */
-  private settle(req: HttpdReq, failure: string | undefined, thrown?: unknown): void {
+  private settle(req: HttpdReq, failure: Failure | undefined): void {
     const { current, resp, nextStep } = this;
-    if (failure !== undefined) this.core.story.failure(req, failure, 'warn');
     if (!current?.standsFor(req)) return;
     this.body.release();
     if (!this.sess.open) return this.abandon();
     returnCtx(this.sess, current, this.core.onFreeFailure);
     this.nextStep = undefined;
-    if (!resp.begun && this.inError === 'page') return this.close('its error page could not be sent');
+    if (!resp.begun && this.errors.by === 'page') return this.close('its error page could not be sent');
     if (!resp.begun) {
       if (failure === undefined && nextStep !== undefined) return nextStep.go();
       if (failure === undefined)
         this.core.story.failure(req, 'it has not answered: call respSend, or asyncHandlerBegin', 'error');
-      const refused = nextStep !== undefined && thrown === undefined;
-      const fault = this.inError === 'no' ? (statusOf(thrown) ?? this.body.fault) : undefined;
-      const code = refused ? nextStep.refusal : (fault ?? HTTPD_500_INTERNAL_SERVER_ERROR);
       this.mustClose = true;
       resp.discard();
-      return this.answerError(this.replaceRequest(current), code);
+      return this.errors.sendFor(failure, this.replaceRequest(current), nextStep?.refusal);
     }
     this.current = undefined;
     this.core.stats.end(this.began);

@@ -4,10 +4,10 @@
  */
 import { Contexts } from '../async_context.js';
 import type { HttpdConfig } from '../config.js';
-import { describeThrown, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
+import { clientGone, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
 import { MessageMemory } from '../httpd_ws/message.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
-import { escapeForLog, type HttpdLogs, httpdLogs } from '../log.js';
+import { escapeForLog, type HttpdLogs, httpdLogs, logThrown } from '../log.js';
 import type { HttpdListener, Listener, PortOf, PortSocket, SocketHandler } from '../port/port.js';
 import { releaseCtx } from '../sess/ctx.js';
 import { type Clock, Deadlines } from '../sess/deadlines.js';
@@ -25,6 +25,7 @@ import type { BodyLimits } from './body.js';
 import type { ErrHandler } from './callbacks.js';
 import { HttpConn } from './conn.js';
 import { EventHub } from './events.js';
+import { Failures } from './failures.js';
 import { RECV_SHARE, receiveBuffer } from './llhttp.js';
 import { LogStory } from './log_story.js';
 import type { ParseLimits } from './parse.js';
@@ -72,6 +73,7 @@ export class HttpdCore implements SessHost {
   readonly logs: HttpdLogs;
   readonly story: LogStory;
   readonly events: EventHub;
+  readonly failures: Failures;
   readonly uris: UriTable<Route>;
   readonly before = new BeforeHooks();
   readonly errHandlers: (ErrHandler | undefined)[] = [];
@@ -122,9 +124,13 @@ export class HttpdCore implements SessHost {
     this.startedAt = clock.now();
     this.logs = httpdLogs(config.logger);
     this.story = new LogStory(this.logs, () => this.sessions.maxFd);
-    this.events = new EventHub(thrown => {
-      this.logs.httpd.error(`esp_http_server_dispatch_event: a listener failed: ${describeThrown(thrown)}`);
+    this.events = new EventHub((thrown, name) => {
+      const what = `esp_http_server_dispatch_event: a listener for '${name}' failed`;
+      // one for 'error' is not told of its own failures
+      if (name === 'error') logThrown(this.logs.httpd, what, thrown);
+      else this.failures.tell(this.logs.httpd, what, thrown);
     });
+    this.failures = new Failures(this.events);
     this.uris = new UriTable(config.maxUriHandlers, config.uriMatchFn, exactTemplates(config.uriMatchFn));
     this.messageMemory = new MessageMemory(config.maxWsPending);
     const { maxUriLen, maxReqHdrLen, maxReqBodyLen, lenientLineEndings } = config;
@@ -186,7 +192,7 @@ export class HttpdCore implements SessHost {
     try {
       return this.admit(arrival);
     } catch (thrown) {
-      this.logs.httpd.error(`httpd_accept_conn: session creation failed: ${describeThrown(thrown)}`);
+      this.failures.tell(this.logs.httpd, 'httpd_accept_conn: session creation failed', thrown);
       arrival.sock.reset();
       return undefined;
     }
@@ -215,14 +221,10 @@ export class HttpdCore implements SessHost {
       sessLog.debug(`httpd_sess_new: fd = ${sess.fd}`);
     }
     const { openFn } = this.config;
-    if (openFn !== undefined) {
-      const failure = this.tryOpenFn(openFn, sess.fd);
-      if (failure !== undefined) {
-        this.stats.refusedByApp += 1;
-        sessLog.warn(`httpd_sess_new: open_fn failed for fd = ${sess.fd}: ${failure}`);
-        sess.end('openFn refused it');
-        return undefined;
-      }
+    if (openFn !== undefined && !this.tryOpenFn(openFn, sess.fd)) {
+      this.stats.refusedByApp += 1;
+      sess.end('openFn refused it');
+      return undefined;
     }
     this.events.emit('connected', sess.fd);
     if (log.debugOn) {
@@ -236,7 +238,7 @@ export class HttpdCore implements SessHost {
   onPortError(error: NodeJS.ErrnoException): void {
     const { httpd: log } = this.logs;
     if (error.syscall === 'accept') log.error(`httpd_accept_conn: error in accept: ${error.message}`);
-    else log.error(`httpd_server: ${error.stack ?? error.message}`);
+    else log.error(`httpd_server: ${error.message}`, error);
   }
 
   onActive(sess: Sess): void {
@@ -248,8 +250,7 @@ export class HttpdCore implements SessHost {
   }
 
   onFault(sess: Sess, thrown: unknown): void {
-    const stack = thrown instanceof Error ? thrown.stack : undefined;
-    this.logs.sess.error(`httpd_sess_process: fault in fd = ${sess.fd}: ${stack ?? describeThrown(thrown)}`);
+    this.failures.tell(this.logs.sess, `httpd_sess_process: fault in fd = ${sess.fd}`, thrown);
   }
 
   onEnded(sess: Sess, reason: string): void {
@@ -262,7 +263,7 @@ export class HttpdCore implements SessHost {
       log.debug(`httpd_sess_delete: ${escapeForLog(reason)}; active sockets: ${this.sessions.size}`);
     }
     if (!(sess.protocol instanceof Refusal)) {
-      const onFailure = (thrown: unknown) => log.error(`httpd_sess_delete: close_fn failed: ${describeThrown(thrown)}`);
+      const onFailure = (thrown: unknown) => this.failures.tell(log, 'httpd_sess_delete: close_fn failed', thrown);
       try {
         watch(this.config.closeFn?.(this.server, sess.fd), onFailure);
       } catch (thrown) {
@@ -275,7 +276,7 @@ export class HttpdCore implements SessHost {
   }
 
   readonly onFreeFailure = (thrown: unknown): void => {
-    this.logs.sess.error(`httpd_sess_free_ctx: a free function failed: ${describeThrown(thrown)}`);
+    this.failures.tell(this.logs.sess, 'httpd_sess_free_ctx: a free function failed', thrown);
   };
 
   /**
@@ -286,7 +287,8 @@ export class HttpdCore implements SessHost {
   session(fd: number): Sess {
     const sess = this.find(fd);
     if (sess === undefined) {
-      throw new EspError(ESP_ERR_NOT_FOUND, `no session has fd ${String(fd)}: it has ended, or never was`);
+      const why = `no session has fd ${String(fd)}: it has ended, or never was`;
+      throw this.sessions.wasGiven(fd) ? clientGone(ESP_ERR_NOT_FOUND, why) : new EspError(ESP_ERR_NOT_FOUND, why);
     }
     return sess;
   }
@@ -351,17 +353,22 @@ export class HttpdCore implements SessHost {
     return sess;
   }
 
-  private tryOpenFn(openFn: NonNullable<HttpdConfig['openFn']>, fd: number): string | undefined {
+  /** @returns whether it lets the session in */
+  private tryOpenFn(openFn: NonNullable<HttpdConfig['openFn']>, fd: number): boolean {
+    const { sess: log } = this.logs;
+    const what = `httpd_sess_new: open_fn failed for fd = ${fd}`;
     try {
       const result: unknown = openFn(this.server, fd);
       // it has to decide at once: what comes later can only be logged
-      if (isThenable(result)) {
-        watch(result, thrown => this.logs.sess.error(`httpd_sess_new: open_fn failed: ${describeThrown(thrown)}`));
-        return undefined;
+      if (isThenable(result)) watch(result, thrown => this.failures.tell(log, what, thrown));
+      else if (result !== undefined && result !== ESP_OK) {
+        log.warn(`${what}: it returned ${String(result)}`);
+        return false;
       }
-      return result === undefined || result === ESP_OK ? undefined : `it returned ${String(result)}`;
+      return true;
     } catch (thrown) {
-      return describeThrown(thrown);
+      this.failures.tell(log, what, thrown, 'warn');
+      return false;
     }
   }
 }

@@ -3,7 +3,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { invalidArg } from '../err.js';
-import { watch } from '../thenable.js';
+import { isThenable, watch } from '../thenable.js';
 import type { HttpdErrCode } from './http_err.js';
 
 /** Payload of `data` and `sentData` (`esp_http_server_event_data`). */
@@ -14,8 +14,11 @@ export interface HttpdEventData {
 
 /** Events and what their listeners get. */
 export interface HttpdEvents {
-  /** An error page was sent (`HTTP_SERVER_EVENT_ERROR`). */
-  error: [code: HttpdErrCode];
+  /**
+   * An error page was sent, with the `error` that it answers, if one was thrown or a request could not be read; or
+   * application code of any kind has thrown what is no `EspError` (`HTTP_SERVER_EVENT_ERROR`).
+   */
+  error: [code: HttpdErrCode, error?: Error];
   /** The server listens (`HTTP_SERVER_EVENT_START`). */
   start: [];
   /** A session was opened (`HTTP_SERVER_EVENT_ON_CONNECTED`). */
@@ -72,7 +75,8 @@ export class EventHub {
   private readonly emitter = new EventEmitter();
   private total = 0;
 
-  constructor(private readonly onFailure: (thrown: unknown) => void) {}
+  /** @param onFailure gets what a listener has thrown, or rejected with */
+  constructor(private readonly onFailure: (thrown: unknown, name: keyof HttpdEvents) => void) {}
 
   on<Name extends keyof HttpdEvents>(name: Name, listener: (...args: HttpdEvents[Name]) => void): void {
     checkListener(name, listener);
@@ -91,15 +95,18 @@ export class EventHub {
     this.count();
   }
 
-  emit<Name extends keyof HttpdEvents>(name: Name, payload?: HttpdEvents[Name][0]): void {
+  /** @param error only with 'error' */
+  emit<Name extends keyof HttpdEvents>(name: Name, payload?: HttpdEvents[Name][0], error?: Error): void {
     if (name !== 'stop' && name !== 'error') this.state = IDS[name] ?? this.state;
     if (this.total === 0) return;
     // one by one, so that a listener that throws takes the event from no other
     for (const listener of this.emitter.rawListeners(name)) {
       try {
-        watch(listener.call(this.emitter, payload), this.onFailure);
+        const result: unknown =
+          error === undefined ? listener.call(this.emitter, payload) : listener.call(this.emitter, payload, error);
+        if (isThenable(result)) watch(result, thrown => this.onFailure(thrown, name));
       } catch (thrown) {
-        this.onFailure(thrown);
+        this.onFailure(thrown, name);
       }
     }
     this.count();

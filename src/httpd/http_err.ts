@@ -34,7 +34,7 @@ export type HttpdErrCode = number;
 /** Indexed by error code. */
 const ERRORS: readonly (readonly [status: string, sentence: string])[] = [
   ['500 Internal Server Error', 'Something went wrong on the server while it handled this request.'],
-  ['501 Method Not Implemented', 'The server does not know the method of this request.'],
+  ['501 Method Not Implemented', 'The server does not know a method or a coding that this request uses.'],
   ['505 Version Not Supported', 'The server speaks HTTP/1.1 and HTTP/1.0 only.'],
   ['400 Bad Request', 'The server could not understand this request.'],
   ['401 Unauthorized', 'You need to sign in to see this.'],

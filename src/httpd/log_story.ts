@@ -11,6 +11,11 @@ import type { HttpdReq } from './req.js';
 import type { Route } from './route.js';
 import type { UriTable } from './uri.js';
 
+/** How ESP-IDF begins to tell of a handler that has failed. */
+export function handlerFailed({ method, uri }: HttpdReq): string {
+  return `httpd_uri: uri handler execution failed: ${methodName(method)} '${escapeForLog(uri)}'`;
+}
+
 export class LogStory {
   /** Does the server wait for its sockets, as far as the log has told? */
   private idle = true;
@@ -78,9 +83,8 @@ export class LogStory {
   }
 
   /** A handler has failed. */
-  failure(req: HttpdReq, why: string, level: 'warn' | 'error'): void {
-    const route = `${methodName(req.method)} '${escapeForLog(req.uri)}'`;
-    this.logs.uri[level](`httpd_uri: uri handler execution failed: ${route}: ${escapeForLog(why)}`);
+  failure(req: HttpdReq, why: string, level: 'debug' | 'warn' | 'error'): void {
+    this.logs.uri[level](`${handlerFailed(req)}: ${escapeForLog(why)}`);
   }
 
   /** A request could not be read. */

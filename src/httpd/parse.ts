@@ -22,6 +22,7 @@ import {
   readCodings,
   readConnection,
   readTarget,
+  whyNoTarget,
   withHost,
 } from './request_rules.js';
 
@@ -288,7 +289,7 @@ export class RequestParser {
     }
     const uriIsGood = parsed.uri === this.goodUri && parsed.method !== HTTP_CONNECT;
     if (!uriIsGood && !this.checkTarget(parsed.uri)) {
-      return this.fail(HTTPD_400_BAD_REQUEST, 'the target is none for this method (RFC 9112 section 3.2)');
+      return this.fail(HTTPD_400_BAD_REQUEST, whyNoTarget(parsed.uri));
     }
     this.readOptions(whole, record.connectionFrom - from);
     return record.codings || !whole ? this.checkCodings() : PARSE_DONE;
@@ -399,7 +400,9 @@ export class RequestParser {
       return this.fail(known ? HTTPD_501_METHOD_NOT_IMPLEMENTED : HTTPD_400_BAD_REQUEST, errorReason);
     }
     if (errno === HPE_PAUSED_H2_UPGRADE) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, errorReason);
-    return this.fail(HTTPD_400_BAD_REQUEST, errorReason);
+    const target = text.slice(blank + 1);
+    const inTarget = blank > 0 && !/[ \r\n]/.test(target);
+    return this.fail(HTTPD_400_BAD_REQUEST, inTarget ? whyNoTarget(target) : errorReason);
   }
 
   private badRequestLine(): ParseResult {

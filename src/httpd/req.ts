@@ -3,6 +3,7 @@
  * that take one.
  */
 import {
+  clientGone,
   ESP_ERR_HTTPD_INVALID_REQ,
   ESP_ERR_INVALID_ARG,
   ESP_ERR_INVALID_STATE,
@@ -18,6 +19,7 @@ import type { FreeCtxFn } from '../sess/protocol.js';
 import { harmless, rejected } from '../thenable.js';
 import { type CookieOptions, setCookie } from './cookie.js';
 import { EventStream, type EventStreamOptions } from './event_stream.js';
+import { escapeHtml } from './html.js';
 import {
   errorText,
   HTTPD_404_NOT_FOUND,
@@ -111,7 +113,7 @@ export class HttpdReq extends ReqHead {
    */
   handleErr(code: HttpdErrCode): HandlerResult {
     if (!isErrCode(code)) throw notAnErrCode(code);
-    return this.live('handleErr').handleErr(this, code);
+    return this.live('handleErr').errors.handle(this, code);
   }
 
   /**
@@ -381,10 +383,8 @@ export class HttpdReq extends ReqHead {
       throw new EspError(ESP_ERR_INVALID_STATE, `${what}: '${this.uri}' is a WebSocket; use the ws… functions`);
     }
     if (owner.current !== this) {
-      throw new EspError(
-        ESP_ERR_HTTPD_INVALID_REQ,
-        `${what}: the request for '${this.uri}' is over, or its session has ended; asyncHandlerBegin() lets one answer later`,
-      );
+      const why = `${what}: the request for '${this.uri}' is over, or its session has ended; asyncHandlerBegin() lets one answer later`;
+      throw owner.over ? clientGone(ESP_ERR_HTTPD_INVALID_REQ, why) : new EspError(ESP_ERR_HTTPD_INVALID_REQ, why);
     }
     return owner;
   }
@@ -409,8 +409,8 @@ export class HttpdReq extends ReqHead {
       const { resp } = owner;
       resp.setStatus(status);
       resp.setType('text/html');
-      const sent = resp.send(message ?? errorPage(status, sentence));
-      if (code !== undefined) owner.onErrorPage(code);
+      const sent = resp.send(message ?? errorPage(status, sentence, owner.errors.reason));
+      if (code !== undefined) owner.errors.onPage(code);
       return sent;
     } catch (error) {
       return rejected(error);
@@ -426,6 +426,7 @@ function notAnErrCode(code: unknown): EspError {
   return new EspError(ESP_ERR_INVALID_ARG, `${String(code)} is not one of HTTPD_4xx_… and HTTPD_5xx_…`);
 }
 
-function errorPage(status: string, sentence: string): string {
-  return `<!DOCTYPE html>\n<title>${status}</title>\n<h1>${status}</h1>\n<p>${sentence}</p>\n`;
+function errorPage(status: string, sentence: string, reason: string): string {
+  const why = reason === '' ? '' : `<p>The reason: ${escapeHtml(reason)}.</p>\n`;
+  return `<!DOCTYPE html>\n<title>${status}</title>\n<h1>${status}</h1>\n<p>${sentence}</p>\n${why}`;
 }

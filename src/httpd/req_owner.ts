@@ -2,7 +2,7 @@
  * What stands between a request and the connection that it came by.
  */
 import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
-import type { HttpdErrCode } from './http_err.js';
+import type { ErrorAnswer } from './error_answer.js';
 import type { HttpdReq } from './req.js';
 import type { Response } from './resp.js';
 
@@ -25,11 +25,12 @@ export interface ReqOwner {
   /** The request being served; any other is stale. */
   readonly current: HttpdReq | undefined;
   readonly resp: Response;
+  readonly errors: ErrorAnswer;
   recvBody(buf: Uint8Array): Promise<number>;
-  handleErr(req: HttpdReq, code: HttpdErrCode): HandlerResult;
   beginAsync(req: HttpdReq): HttpdReq;
   completeAsync(req: HttpdReq): void;
-  onErrorPage(code: HttpdErrCode): void;
+  /** Has the session ended, or will no more be sent? */
+  readonly over: boolean;
   /** The response of the current request is a stream, and shows that it lives every `keepAliveMs`, unless that is 0. */
   beginStream(stream: LiveStream, keepAliveMs: number): void;
 }

@@ -3,7 +3,7 @@
  *
  * Each function takes text that llhttp has let through, and says what it means, or why it is refused.
  */
-import { joinHeaders, trimBlanks } from './headers.js';
+import { findHeader, joinHeaders, listHas, trimBlanks } from './headers.js';
 import { HTTP_CONNECT, HTTP_OPTIONS } from './methods.js';
 
 const PORT_MAX = 65_535;
@@ -39,6 +39,9 @@ export interface Target {
   readonly authority: string | undefined;
 }
 
+/** Of the forms of RFC 9112 section 3.2. */
+const NO_FORM = "the target is no path that begins with '/', and no other form that fits (RFC 9112 section 3.2)";
+
 const NO_AUTHORITY: Target = { authority: undefined };
 
 /** @returns undefined if `uri` is no target for a request of this method (RFC 9112 section 3.2) */
@@ -52,6 +55,19 @@ export function readTarget(method: number, uri: string): Target | undefined {
   // a URI of another scheme is no resource of this server (RFC 9110 section 7.4)
   if (scheme.toLowerCase() !== 'http' || !isAuthority(authority)) return undefined;
   return ORIGIN_FORM.test(rest.startsWith('/') ? rest : `/${rest}`) ? { authority } : undefined;
+}
+
+/** Why a target is refused: the first character that can't stand in one, if there is any; else its form. */
+export function whyNoTarget(uri: string): string {
+  const [char] = /[^!$-;=?-[\]^_a-z|~]|%(?![0-9A-Fa-f]{2})/.exec(uri) ?? [];
+  if (char === undefined) return NO_FORM;
+  if (char === '%') return "a '%' in the target that no two hexadecimal digits follow (RFC 3986 section 2.1)";
+  if (char === '#') return "a '#' in the target: a fragment is not sent (RFC 9110 section 7.1)";
+  const code = char.charCodeAt(0);
+  if (code > 0x7f) return 'a byte above 127 in the target: UTF-8 has to be percent-encoded (RFC 3986 section 2.5)';
+  const encoded = `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
+  const shown = code < 0x21 || code === 0x7f ? 'a control character' : `the character ${char}`;
+  return `${shown} in the target: it has to be written as ${encoded} (RFC 3986 section 2.1)`;
 }
 
 /** The header section with its Host field as the target has it (RFC 9112 section 3.2.2). */
@@ -78,6 +94,11 @@ export function readCodings(headers: string): number {
   const names = codings.map(coding => CODING.exec(coding)?.[1]);
   if (last !== 'chunked' || names.includes(undefined) || names.includes('chunked')) return CODING_BROKEN;
   return codings.length === 0 ? CODING_CHUNKED : CODING_UNKNOWN;
+}
+
+/** Does the client wait for a 100 (RFC 9110 section 10.1.1)? The expectation of an HTTP/1.0 request is ignored. */
+export function expectsContinue({ headers, http10 }: { readonly headers: string; readonly http10: boolean }): boolean {
+  return !http10 && listHas(findHeader(headers, 'expect'), '100-continue');
 }
 
 /** What Connection fields ask for (RFC 9110 section 7.6.1). */

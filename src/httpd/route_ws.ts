@@ -1,7 +1,6 @@
 /**
  * What the WebSockets of one URI handler share: its options, how many there are, and their way back to the server.
  */
-import { describeThrown } from '../err.js';
 import { type WsCodec, WsCodecs } from '../httpd_ws/deflate.js';
 import type { DeflateParams } from '../httpd_ws/extension.js';
 import type { MessageMemory } from '../httpd_ws/message.js';
@@ -14,6 +13,8 @@ import { watch } from '../thenable.js';
 import type { HttpdCore } from './core.js';
 import type { HttpdReq } from './req.js';
 import type { Route } from './route.js';
+
+const HANDLER_FAILED = 'httpd_sess_process: uri handler execution failed';
 
 export class RouteWs implements WsHost<HttpdReq> {
   readonly log: TagLog;
@@ -62,6 +63,15 @@ export class RouteWs implements WsHost<HttpdReq> {
     this.core.story.done();
   }
 
+  onHandlerRefused(sess: Sess, result: unknown): void {
+    const level = sess.open ? 'warn' : 'debug';
+    this.log[level](`${HANDLER_FAILED}: it returned ${String(result)}`);
+  }
+
+  onHandlerThrew(thrown: unknown): void {
+    this.core.failures.tell(this.log, HANDLER_FAILED, thrown, 'warn');
+  }
+
   onFrame(sess: Sess, firstByte: number, len: number): void {
     this.core.stats.framesReceived += 1;
     this.core.story.frame(sess.fd, firstByte, len);
@@ -93,7 +103,7 @@ export class RouteWs implements WsHost<HttpdReq> {
 
   /** What an application's callback has thrown, or rejected with, when there is nobody else to tell. */
   readonly onLateFailure = (thrown: unknown): void => {
-    this.log.error(`httpd_ws: a callback of '${this.uri}' failed: ${describeThrown(thrown)}`);
+    this.core.failures.tell(this.log, `httpd_ws: a callback of '${this.uri}' failed`, thrown);
   };
 }
 

@@ -28,11 +28,11 @@ export function routeRequest(conn: HttpConn, core: HttpdCore, head: RequestHead)
   if (conn.memory?.take() === false) {
     core.story.failure(req, 'ESP_ERR_HTTPD_ALLOC_MEM: no memory for the request', 'error');
     conn.closeBehind();
-    return conn.answerError(req, HTTPD_500_INTERNAL_SERVER_ERROR);
+    return conn.errors.send(req, HTTPD_500_INTERNAL_SERVER_ERROR);
   }
   // this is no proxy, and what comes behind a CONNECT is not HTTP (RFC 9110 section 9.3.6)
   if (method === HTTP_CONNECT) conn.closeBehind();
-  if (method === HTTP_CONNECT || !isMethod(method)) return conn.answerError(req, HTTPD_501_METHOD_NOT_IMPLEMENTED);
+  if (method === HTTP_CONNECT || !isMethod(method)) return conn.errors.send(req, HTTPD_501_METHOD_NOT_IMPLEMENTED);
   const path = pathOf(head.uri);
   if (core.before.size === 0) findHandler(conn, core, head, path);
   else runHooks(conn, core, head, path, core.before.of(path), 0);
@@ -71,18 +71,18 @@ function findHandler(conn: HttpConn, core: HttpdCore, head: RequestHead, path: s
   core.story.found(path, method, route, core.uris);
   if (route !== undefined) return serve(conn, core, route, head, req);
   if (path === '*' && method === HTTP_OPTIONS) return conn.invoke(req, answerOptions);
-  if (allow === undefined) return conn.answerError(req, HTTPD_404_NOT_FOUND);
+  if (allow === undefined) return conn.errors.send(req, HTTPD_404_NOT_FOUND);
   conn.resp.addHeader('Allow', allow);
-  conn.answerError(req, HTTPD_405_METHOD_NOT_ALLOWED);
+  conn.errors.send(req, HTTPD_405_METHOD_NOT_ALLOWED);
 }
 
 function serve(conn: HttpConn, core: HttpdCore, route: Route, head: RequestHead, req: HttpdReq): void {
   req.userCtx = route.userCtx;
   req.uriTemplate = route.uri;
-  if (needsLength(head)) return conn.answerError(req, HTTPD_411_LENGTH_REQUIRED);
+  if (needsLength(head)) return conn.errors.send(req, HTTPD_411_LENGTH_REQUIRED);
   if ((head.contentLen ?? 0) > core.config.maxReqBodyLen) {
     conn.closeBehind();
-    return conn.answerError(req, HTTPD_413_CONTENT_TOO_LARGE);
+    return conn.errors.send(req, HTTPD_413_CONTENT_TOO_LARGE);
   }
   if (route.isWebsocket) beginUpgrade(conn, core, route, head, req);
   else conn.invoke(req, route.handler);

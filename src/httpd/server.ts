@@ -3,7 +3,7 @@
  * `server_sess.ts`.
  */
 import type { HttpdConfig } from '../config.js';
-import { describeThrown, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
+import { ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import type { HttpdListener, Port } from '../port/port.js';
 import type { Credentials } from '../tls/credentials.js';
 import type { ErrHandler } from './callbacks.js';
@@ -41,7 +41,7 @@ export class HttpdServer extends ServerSess {
       config.maxWorkQueue,
       parts.schedule ?? setImmediate,
       () => core.story.work(),
-      thrown => core.logs.httpd.error(`httpd_process_ctrl_msg: a work failed: ${describeThrown(thrown)}`),
+      thrown => core.failures.tell(core.logs.httpd, 'httpd_process_ctrl_msg: a work failed', thrown),
     );
   }
 

@@ -2,8 +2,8 @@
  * A server whose connections are encrypted, after ESP-IDF's `esp_https_server.h`.
  */
 import type { HttpdConfig, HttpdListenerConfig } from '../config.js';
-import { describeThrown, invalidArg } from '../err.js';
-import { espLog } from '../log.js';
+import { invalidArg } from '../err.js';
+import { espLog, logThrown } from '../log.js';
 import type { TlsInfo } from '../port/port.js';
 import { watch } from '../thenable.js';
 import type { HttpdTlsConfig } from '../tls/tls_config.js';
@@ -94,7 +94,7 @@ function tell(
   logger: HttpdConfig['logger'] | undefined,
 ): void {
   const log = espLog('esp_https_server', logger);
-  const onFailure = (thrown: unknown) => log.error(`userCb failed: ${describeThrown(thrown)}`);
+  const onFailure = (thrown: unknown) => logThrown(log, 'userCb failed', thrown);
   const call = (arg: HttpdSslUserCbArg): void => {
     try {
       watch(userCb(arg), onFailure);

@@ -25,6 +25,7 @@ import { HTTPD_WS_FRAME } from './methods.js';
 import type { RequestHead } from './parse.js';
 import type { HttpdReq } from './req.js';
 import type { WsOps } from './req_owner.js';
+import { expectsContinue } from './request_rules.js';
 import type { Route } from './route.js';
 import { type RouteWs, routeWs } from './route_ws.js';
 
@@ -102,6 +103,8 @@ class Upgrade {
     let fields = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
     if (protocol !== undefined) fields += `Sec-WebSocket-Protocol: ${protocol}\r\n`;
     if (deflate !== undefined) fields += `Sec-WebSocket-Extensions: ${deflate.header}\r\n`;
+    // RFC 9110 section 7.8: the 100 comes first
+    if (expectsContinue(this.head)) conn.resp.sendContinue();
     conn.resp.switchProtocols(fields);
     // a listener for 'headersSent' may have ended the session
     if (!sess.open) return conn.abandon();

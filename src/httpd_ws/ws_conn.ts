@@ -3,7 +3,7 @@
  * handshake, and the end of patience.
  */
 import {
-  describeThrown,
+  clientGone,
   ESP_ERR_INVALID_SIZE,
   ESP_ERR_INVALID_STATE,
   ESP_ERR_TIMEOUT,
@@ -132,7 +132,7 @@ export class WsConn implements Protocol {
   }
 
   onEnded(reason: string, unsent: number): void {
-    this.inbox?.settle(new EspError(ESP_FAIL, `the session ended while its frame was received: ${reason}`));
+    this.inbox?.settle(clientGone(ESP_FAIL, `the session ended while its frame was received: ${reason}`));
     this.inbox?.close();
     closeCodec(this.tx.codec);
     this.host.onClosed({
@@ -160,7 +160,7 @@ export class WsConn implements Protocol {
         `the frame has ${leftLen} bytes to receive, more than maxLen ${maxLen}; call again with more`,
       );
     }
-    if (!sess.open) throw new EspError(ESP_FAIL, 'the session has ended');
+    if (!sess.open) throw clientGone(ESP_FAIL, 'the session has ended');
     const received = inbox.receive(sess.input, pkt, Math.min(leftLen, maxLen));
     if (inbox.waiting) {
       sess.pump();
@@ -229,19 +229,17 @@ export class WsConn implements Protocol {
   }
 
   private onResult(result: unknown): void {
-    if (result !== undefined && result !== ESP_OK) this.handlerFailed(`it returned ${String(result)}`, FAIL.HANDLER);
+    if (result !== undefined && result !== ESP_OK) {
+      this.host.onHandlerRefused(this.sess, result);
+      this.fail(FAIL.HANDLER);
+    }
     this.onCodeEnded();
   }
 
   private onThrow(thrown: unknown): void {
-    const tooBig = thrown instanceof EspError && thrown.code === ESP_ERR_INVALID_SIZE;
-    this.handlerFailed(describeThrown(thrown), tooBig ? FAIL.TOO_BIG : FAIL.HANDLER);
+    this.host.onHandlerThrew(thrown);
+    this.fail(thrown instanceof EspError && thrown.code === ESP_ERR_INVALID_SIZE ? FAIL.TOO_BIG : FAIL.HANDLER);
     this.onCodeEnded();
-  }
-
-  private handlerFailed(why: string, failure: Failure): void {
-    this.host.log.warn(`httpd_sess_process: uri handler execution failed: ${why}`);
-    this.fail(failure);
   }
 
   /** The handler has ended. */

@@ -20,6 +20,10 @@ export interface WsHost<Req extends CtxHolder = CtxHolder> {
   callHandler(sess: Sess, req: Req): unknown;
   /** The handler has ended: takes over the session's context. */
   onHandlerDone(sess: Sess, req: Req): void;
+  /** The handler, or a callback of the handshake, has returned an error. */
+  onHandlerRefused(sess: Sess, result: unknown): void;
+  /** It has thrown, or its promise was rejected. */
+  onHandlerThrew(thrown: unknown): void;
   /** A frame, or a message that was joined, has come; of a long frame the header, which announces `len` bytes. */
   onFrame(sess: Sess, firstByte: number, len: number): void;
   /** So many bytes of a payload have come for the handler. */

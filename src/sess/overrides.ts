@@ -4,6 +4,7 @@
  */
 import { describeThrown } from '../err.js';
 import type { PortSocket } from '../port/port.js';
+import type { Clock } from './deadlines.js';
 import { Input, type ReceiveBuffer } from './input.js';
 
 /** Nothing can be received or sent now; try later (`esp_http_server.h`). */
@@ -24,6 +25,8 @@ export type PendingFn = () => number;
 const RECV_MAX = 16 * 1024;
 /** What an override that never asks for its bytes may leave waiting. */
 const RAW_MAX = 256 * 1024;
+/** A send override that can't send now is asked again after so many ms. */
+const SEND_RETRY_MS = 10;
 /** So often it may give bytes without taking any from the socket, before the session's turn ends. */
 const ROUNDS_MAX = 1024;
 /** What receive overrides fill; its bytes are passed on before another can. */
@@ -41,15 +44,14 @@ export class Overrides {
   private stopRetry: (() => void) | undefined;
 
   /**
-   * @param onFailure ends the session
-   * @param later calls a function in a while, unless the function that it returns is called before
+   * @param onFailure ends the session; gets what an override has thrown, if it has
    * @param onWritable lets what is queued be sent again
    */
   constructor(
     receive: ReceiveBuffer,
     private readonly sock: PortSocket,
-    private readonly onFailure: (what: string) => void,
-    private readonly later: (fn: () => void) => () => void,
+    private readonly onFailure: (what: string, thrown?: unknown) => void,
+    private readonly clock: Clock,
     private readonly onWritable: () => void,
   ) {
     this.raw = new Input(receive);
@@ -112,7 +114,7 @@ export class Overrides {
   }
 
   private retryLater(): void {
-    this.stopRetry ??= this.later(() => {
+    this.stopRetry ??= this.clock.after(SEND_RETRY_MS, () => {
       this.stopRetry = undefined;
       this.onWritable();
     });
@@ -123,7 +125,7 @@ export class Overrides {
     try {
       return fn();
     } catch (thrown) {
-      this.onFailure(`an override threw ${describeThrown(thrown)}`);
+      this.onFailure(`an override threw ${describeThrown(thrown)}`, thrown);
       return 0;
     } finally {
       this.active = false;

@@ -2,7 +2,7 @@
  * One session: a socket, what was received and waits, what is to be sent, its deadlines and contexts, and the protocol
  * that looks at its bytes. It ends in one place, `end()`, for one reason.
  */
-import { ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
+import { clientGone, ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
 import type { HttpdListener, PortSocket, SocketHandler } from '../port/port.js';
 import type { Timed } from './deadlines.js';
 import { checkHeap } from './heap.js';
@@ -15,8 +15,6 @@ import { type TxOwner, TxQueue } from './tx.js';
 const HOLD_MAX = 64 * 1024;
 /** So many bytes are discarded after the last one was sent, before the connection is reset. */
 const LINGER_BYTES = 64 * 1024 * 1024;
-/** A send override that can't send now is asked again after so many ms. */
-const SEND_RETRY_MS = 10;
 
 /** Shared by all sends that need not wait. */
 const RESOLVED = Promise.resolve();
@@ -148,7 +146,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   /** @throws EspError ESP_ERR_HTTPD_RESP_SEND if nothing can be sent any more */
   checkOpen(): void {
     if (!this.open)
-      throw new EspError(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} is closing; nothing can be sent any more`);
+      throw clientGone(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} is closing; nothing can be sent any more`);
   }
 
   /**
@@ -268,9 +266,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     } catch (thrown) {
       this.host.onFault(this, thrown);
     }
-    this.room?.reject(
-      new EspError(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} ended while it was being sent to: ${reason}`),
-    );
+    const why = `session ${this.fd} ended while it was being sent to: ${reason}`;
+    this.room?.reject(clientGone(ESP_ERR_HTTPD_RESP_SEND, why));
     this.room = undefined;
     this.host.onEnded(this, reason);
   }
@@ -394,8 +391,11 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.overrides ??= new Overrides(
       this.host.receive,
       this.sock,
-      what => this.end(what),
-      fn => this.host.deadlines.clock.after(SEND_RETRY_MS, fn),
+      (what, thrown) => {
+        if (thrown !== undefined) this.host.onFault(this, thrown);
+        this.end(what);
+      },
+      this.host.deadlines.clock,
       () => this.onWritable(),
     );
     return this.overrides;

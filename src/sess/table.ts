@@ -11,7 +11,7 @@ export class SessTable implements Iterable<Sess> {
   private newest: Sess | undefined;
 
   /** @param firstFd the number of the first session */
-  constructor(firstFd: number) {
+  constructor(private readonly firstFd: number) {
     this.lastFd = firstFd - 1;
   }
 
@@ -22,6 +22,11 @@ export class SessTable implements Iterable<Sess> {
   /** The highest number given out so far. */
   get maxFd(): number {
     return this.lastFd;
+  }
+
+  /** Has a session had this number? */
+  wasGiven(fd: number): boolean {
+    return Number.isInteger(fd) && fd >= this.firstFd && fd <= this.lastFd;
   }
 
   /** A number that has never been used. */

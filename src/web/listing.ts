@@ -2,6 +2,7 @@
  * A folder as a page of links.
  */
 import type { FolderEntry } from '../files/root.js';
+import { escapeHtml } from '../httpd/html.js';
 import { HTTP_HEAD } from '../httpd/methods.js';
 import type { HttpdReq } from '../httpd/req.js';
 
@@ -90,16 +91,4 @@ function inOrder(a: FolderEntry, b: FolderEntry): number {
 function isoTime(ms: number): string {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? '' : date.toISOString().replace(/\.\d+/, '');
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, char => ENTITIES[char] as string);
 }

@@ -2,9 +2,8 @@
  * What a client keeps from one connection to the next, and who hears of what they bring.
  */
 import { randomBytes } from 'node:crypto';
-import { describeThrown } from '../err.js';
 import { HTTPD_WS_TYPE_CLOSE } from '../httpd_ws/frame_type.js';
-import { espLog, type TagLog } from '../log.js';
+import { espLog, logThrown, type TagLog } from '../log.js';
 import { type Clock, systemClock } from '../sess/deadlines.js';
 import { Backoff } from './backoff.js';
 import { type ClientSettings, checkClientConfig, type EspWebsocketClientConfig } from './config.js';
@@ -63,7 +62,7 @@ export class ClientCore implements RunClient {
     this.maskingKey = parts.maskingKey ?? maskingKey;
     this.backoff = new Backoff(parts.random ?? Math.random);
     this.log = espLog('websocket_client', settings.logger);
-    this.events = new ClientEvents(thrown => this.log.error(`a listener failed: ${describeThrown(thrown)}`));
+    this.events = new ClientEvents(thrown => logThrown(this.log, 'a listener failed', thrown));
     this.target = settings.target;
     this.headers = settings.headers;
     this.pingMs = settings.pingMs;

@@ -30,7 +30,7 @@ const NAMES: readonly (keyof HttpdEvents)[] = [
 /** Every event of a server from now on, as `[name, payload]`. */
 function record(server: HttpdServer): [string, unknown][] {
   const events: [string, unknown][] = [];
-  for (const name of NAMES) server.on(name, (payload?: unknown) => events.push([name, payload]));
+  for (const name of NAMES) server.on(name, (...[payload]: unknown[]) => events.push([name, payload]));
   return events;
 }
 

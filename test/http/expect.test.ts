@@ -1,8 +1,47 @@
 import { describe, expect, test } from 'vitest';
+import { HTTP_GET } from '../../src/httpd/methods.js';
 import { connectTo } from '../support/server.js';
 import { deferred, exchange, isOpen, ok, request, serve, turns } from './support.js';
 
 const EXPECT = 'Expect: 100-continue';
+
+describe('Expect: 100-continue with an upgrade', () => {
+  const upgrade = (...headers: string[]) =>
+    request(
+      'GET /ws',
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version: 13',
+      ...headers,
+    );
+
+  test('gets its 100, and then the 101 (RFC 9110 section 7.8)', async () => {
+    const server = await serve({});
+    server.registerUriHandler({ uri: '/ws', method: HTTP_GET, isWebsocket: true, handler: () => undefined });
+    const client = await connectTo(server);
+    client.send(upgrade(EXPECT));
+    expect(await client.readUntil('HTTP/1.1 100 Continue\r\n\r\n')).toHaveLength(25);
+    expect((await client.readUntil('\r\n\r\n')).toString()).toMatch(/^HTTP\/1\.1 101 /);
+  });
+
+  test.each([
+    ['which is refused', [EXPECT], () => -1, /^HTTP\/1\.1 403 /],
+    ['none is asked for', [], () => 0, /^HTTP\/1\.1 101 /],
+  ])('gets none: %s', async (_name, headers, wsPreHandshakeCb, answer) => {
+    const server = await serve({});
+    server.registerUriHandler({
+      uri: '/ws',
+      method: HTTP_GET,
+      isWebsocket: true,
+      handler: () => undefined,
+      wsPreHandshakeCb,
+    });
+    const client = await connectTo(server);
+    client.send(upgrade(...headers));
+    expect((await client.readUntil('\r\n\r\n')).toString()).toMatch(answer);
+  });
+});
 
 describe('Expect: 100-continue', () => {
   test.each([
