@@ -59,6 +59,7 @@ const PURE = [
   'httpd/chunked.ts',
   'httpd/body_decoder.ts',
   'httpd/uri_params.ts',
+  'httpd/plain_path.ts',
   'httpd/uri.ts',
   'httpd/headers.ts',
   'httpd/methods.ts',

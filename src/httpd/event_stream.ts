@@ -50,6 +50,8 @@ export class EventStream implements LiveStream {
     });
     req.respSetType('text/event-stream');
     req.respAddHdr('Cache-Control', 'no-store');
+    // nginx, and what is built on it, would collect events until its buffer is full
+    req.respAddHdr('X-Accel-Buffering', 'no');
     this.req = req.asyncHandlerBegin();
     // the first bytes tell the client that it is connected
     void this.req.respSendChunk(retry === undefined ? COMMENT : `retry: ${retry}\n\n`);

@@ -96,7 +96,7 @@ export class HttpdReq extends ReqHead {
     return harmless(readText(this));
   }
 
-  /** The whole body parsed as JSON. Fails as `recv` does, and with ESP_ERR_INVALID_ARG if it is not JSON. */
+  /** The whole body parsed as JSON, a byte order mark in front ignored. Fails as `recv` does, and with ESP_ERR_INVALID_ARG if it is not JSON. */
   json(): Promise<unknown> {
     return harmless(readJson(this));
   }

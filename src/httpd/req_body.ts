@@ -6,6 +6,7 @@ import { HTTPD_400_BAD_REQUEST, withStatus } from './http_err.js';
 import type { HttpdReq } from './req.js';
 
 const CHUNK = 16 * 1024;
+const BOM = '\ufeff';
 
 export async function readText(req: HttpdReq): Promise<string> {
   // what is announced is not allocated before it comes
@@ -22,7 +23,8 @@ export async function readText(req: HttpdReq): Promise<string> {
 export async function readJson(req: HttpdReq): Promise<unknown> {
   const text = await readText(req);
   try {
-    return JSON.parse(text);
+    // which senders must not add, and receivers may ignore (RFC 8259 section 8.1)
+    return JSON.parse(text.startsWith(BOM) ? text.slice(1) : text);
   } catch (cause) {
     throw withStatus(new EspError(ESP_ERR_INVALID_ARG, 'the body is not JSON', { cause }), HTTPD_400_BAD_REQUEST);
   }

@@ -73,7 +73,7 @@ export function parseExtensions(value: string): ExtensionOffer[] | undefined {
       // empty elements are ignored (RFC 9110 section 5.6.1.2)
       step(BLANKS);
     }
-    if (at === value.length) return offers.length > 0 ? offers : undefined;
+    if (at === value.length) return offers;
     if (!take(',')) return undefined;
   }
 }

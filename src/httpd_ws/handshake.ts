@@ -7,8 +7,11 @@ import type { WsDeflateSettings } from './options.js';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const VERSION = '13';
-/** Base64 of 16 bytes: 21 characters, one that ends in four zero bits, two of padding. */
-const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
+/**
+ * Base64 of 16 bytes. Of the last character's bits four stand for nothing: RFC 4648 section 3.5 leaves it to decoders
+ * whether they look at them, and RFC 6455 section 4.2.1 asks for what decodes to 16 bytes.
+ */
+const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** The header fields that take part, each with the values of all its lines joined by commas. */
 export interface HandshakeFields {
@@ -125,5 +128,5 @@ function parseProtocols(value: string | undefined): Set<string> | undefined {
     if (!WHOLE_TOKEN.test(name) || offered.has(name)) return undefined;
     offered.add(name);
   }
-  return offered.size === 0 ? undefined : offered;
+  return offered;
 }

@@ -34,7 +34,9 @@ export function readAnswer(
   const answers = parseExtensions(value);
   if (answers === undefined) return 'its Sec-WebSocket-Extensions is malformed';
   const [answer, second] = answers;
-  if (ours === undefined || answer?.name !== DEFLATE) return 'it uses an extension that was not offered';
+  // an empty field names none
+  if (answer === undefined) return undefined;
+  if (ours === undefined || answer.name !== DEFLATE) return 'it uses an extension that was not offered';
   if (second !== undefined) return 'it uses more extensions than were offered';
   return (
     agreed(answer.params, ours) ??

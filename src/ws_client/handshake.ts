@@ -61,7 +61,9 @@ export function checkResponse(head: ResponseHead, offer: HandshakeOffer): Agreem
   if (joinHeaders(section, 'sec-websocket-accept') !== acceptKey(offer.key)) {
     return 'its Sec-WebSocket-Accept does not fit the key that was sent';
   }
-  const subprotocol = joinHeaders(section, 'sec-websocket-protocol');
+  const chosen = joinHeaders(section, 'sec-websocket-protocol');
+  // an empty list chooses none
+  const subprotocol = chosen !== undefined && /[^ \t,]/.test(chosen) ? chosen : undefined;
   if (subprotocol !== undefined && !offer.subprotocols.includes(subprotocol)) {
     return 'it chose a subprotocol that was not offered';
   }

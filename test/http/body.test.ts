@@ -158,6 +158,19 @@ test('two recv at a time: the second is refused, the first gets the bytes', asyn
   expect((await client.send('body').readResponse()).text).toBe('body');
 });
 
+test('json() ignores one byte order mark in front (RFC 8259 section 8.1), and text() keeps it', async () => {
+  const server = await serve({
+    'POST /json': async req => req.respSend(JSON.stringify(await req.json())),
+    'POST /text': async req => req.respSend(await req.text()),
+  });
+  const send = (path: string, text: string) => exchange(server, Buffer.from(post(path, text)));
+  expect((await send('/json', '\ufeff{"a":"\ufeffb"}')).text).toBe('{"a":"\ufeffb"}');
+  expect((await send('/text', '\ufeffa')).body).toEqual(Buffer.from('\ufeffa'));
+  for (const text of ['\ufeff', '\ufeff\ufeff1', ' \ufeff1']) {
+    expect((await send('/json', text)).status, JSON.stringify(text)).toBe(400);
+  }
+});
+
 test('json() of something else rejects with ESP_ERR_INVALID_ARG; unhandled, the client gets a 400', async () => {
   let name = '';
   const server = await serve({

@@ -35,6 +35,8 @@ describe('a stream of events', () => {
     expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(head).toContain('Content-Type: text/event-stream\r\n');
     expect(head).toContain('Cache-Control: no-store\r\n');
+    // or nginx would hold events back
+    expect(head).toContain('X-Accel-Buffering: no\r\n');
     expect(stream.lastEventId).toBe('é7');
     await stream.send({ data: 'one' });
     await stream.send({ event: 'led', id: '8', retry: 9, data: 'a\nb\r\nc\rd' });

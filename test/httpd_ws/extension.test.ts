@@ -47,18 +47,18 @@ const RIGHT: readonly (readonly [value: string, offers: ExtensionOffer[]])[] = [
   ['foo,', [offer('foo')]],
   ['foo,,bar', [offer('foo'), offer('bar')]],
   [' , ,\t, foo ,, \t,bar, ,', [offer('foo'), offer('bar')]],
+  // an empty list
+  ['', []],
+  [' ', []],
+  ['\t', []],
+  [',', []],
+  [' , ,, ', []],
   // names that objects have
   ['__proto__', [offer('__proto__')]],
   ['constructor; __proto__=1; constructor', [offer('constructor', ['__proto__', '1'], ['constructor', true])]],
 ];
 
 const WRONG: readonly string[] = [
-  // nothing
-  '',
-  ' ',
-  '\t',
-  ',',
-  ' , ,, ',
   // no name
   ';',
   ';a',
@@ -156,7 +156,6 @@ describe('Sec-WebSocket-Extensions (RFC 6455 section 9.1)', () => {
         value => {
           const offers = parseExtensions(value);
           if (offers === undefined) return;
-          expect(offers.length).toBeGreaterThan(0);
           acceptDeflate(offers, OURS);
         },
       ),

@@ -174,7 +174,7 @@ describe('invalid window bits', () => {
     expect((await ws.readFrame()).opcode).toBe(TEXT);
   });
 
-  test.each(['permessage-deflate; client_max_window_bits=', 'permessage-deflate; client_max_window_bits=""', ';', ''])(
+  test.each(['permessage-deflate; client_max_window_bits=', 'permessage-deflate; client_max_window_bits=""', ';'])(
     '%j is malformed: 400',
     async offer => {
       const { server } = await startWs({ wsPerMessageDeflate: true });

@@ -132,7 +132,6 @@ describe('a handshake that is not one', () => {
     ['with a key without padding', { 'Sec-WebSocket-Key': SAMPLE_KEY.slice(0, -2) }],
     ['with a key that is not base64', { 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25j!!==' }],
     ['with a key in URL-safe base64', { 'Sec-WebSocket-Key': '-_____________________A==' }],
-    ['with a key whose spare bits are set', { 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZR==' }],
     ['with a very long key', { 'Sec-WebSocket-Key': 'A'.repeat(4_000) }],
     ['with two keys', { 'Sec-WebSocket-Key': `${SAMPLE_KEY}\r\nSec-WebSocket-Key: ${SAMPLE_KEY}` }],
   ])('%s gets 400', async (_name, headers: Record<string, string | undefined>) => {

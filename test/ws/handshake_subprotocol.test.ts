@@ -28,6 +28,10 @@ describe('the subprotocol', () => {
     ['left out if only a part fits', 'chat', ['chatter, cha'], undefined],
     ['left out if only its case differs (names are compared as they are)', 'chat', ['Chat'], undefined],
     ['left out if the client offers none', 'chat', [], undefined],
+    ['left out if the client offers nothing in an empty field', 'chat', [''], undefined],
+    ['left out if the client offers nothing in two empty fields', 'chat', ['', ''], undefined],
+    ['left out if the client offers commas only', 'chat', [', ,'], undefined],
+    ['found behind an empty field', 'chat', ['', 'chat'], 'chat'],
     ['not a name of Object.prototype', 'chat', ['__proto__, constructor'], undefined],
   ])('is %s', async (_name, supported, lines, chosen) => {
     const response = await offer(supported, lines);
@@ -44,8 +48,6 @@ describe('the subprotocol', () => {
     ['a slash', ['chat/1']],
     ['the same name twice', ['chat, chat']],
     ['the same name in two lines', ['chat', 'chat']],
-    ['nothing', ['']],
-    ['commas only', [', ,']],
     ['a byte above 127', ['ch\xe4t']],
     ['a no-break space around the name', ['\xa0chat\xa0']],
   ])('list with %s gets 400', async (_name, lines) => {

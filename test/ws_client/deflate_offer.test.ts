@@ -47,8 +47,9 @@ describe('an answer is taken', () => {
     expect(readAnswer(DEFLATE + answer, { ...ALL, ...options })).toEqual({ ...AGREED, ...agreed });
   });
 
-  test('and none is one', () => {
-    expect(readAnswer(undefined, ALL)).toBe(undefined);
+  test.each([undefined, '', ',', ' , '])('and %j is none', answer => {
+    expect(readAnswer(answer, ALL)).toBe(undefined);
+    expect(readAnswer(answer, undefined)).toBe(undefined);
   });
 });
 
@@ -64,7 +65,6 @@ describe('an answer is refused', () => {
     [`${DEFLATE}; client_no_context_takeover; client_no_context_takeover`, {}],
     [`${DEFLATE}, ${DEFLATE}`, {}],
     ['x-webkit-deflate-frame', {}],
-    ['', {}],
     [`${DEFLATE};`, {}],
     // what was asked for is not kept to
     [DEFLATE, { serverNoContextTakeover: true }],

@@ -1,5 +1,5 @@
 /** Servers that mean harm, or are broken: each ends in an error that says what was wrong, and none holds the client up. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { EspWebsocketClientConfig } from '../../src/ws_client/config.js';
 import {
   WEBSOCKET_ERROR_TYPE_HANDSHAKE,
@@ -67,6 +67,22 @@ describe('a response to the handshake is refused', () => {
     expect(errors[0]?.errorHandle.errorType).toBe(WEBSOCKET_ERROR_TYPE_HANDSHAKE);
     expect(errors[0]?.name).toBe('ESP_ERR_INVALID_RESPONSE');
     await peer.gone();
+  });
+
+  test.each<[string, EspWebsocketClientConfig]>([
+    ['nothing was offered', {}],
+    ['something was offered', { subprotocol: 'mqtt', perMessageDeflate: true }],
+  ])('empty fields for subprotocol and extensions choose none, where %s', async (_name, config) => {
+    const fields = ['Sec-WebSocket-Protocol:', 'Sec-WebSocket-Extensions:', 'Sec-WebSocket-Protocol: ,'];
+    const server = await rawServer();
+    const { client } = makeClient({ uri: server.uri, ...config });
+    const connected = vi.fn();
+    client.on('connected', connected);
+    void client.start();
+    const peer = await server.next();
+    peer.send(switching(await peer.request(), fields));
+    await until(() => expect(client.isConnected()).toBe(true));
+    expect(connected.mock.calls).toMatchObject([[{ subprotocol: undefined, compressed: false }]]);
   });
 
   test('interim responses before the right one are none', async () => {
