@@ -68,7 +68,10 @@ export interface HttpdConfig {
    * steps of up to some megabytes, so this is a floor on the speed of a reader too.
    */
   sendWaitTimeout: number;
-  /** How long a session may be open without a request; 0 is for ever, as ESP-IDF has it. Default 60. */
+  /**
+   * How long a session may be open without a request; 0 is for ever, as ESP-IDF has it. Default 75: longer than proxies and
+   * load balancers keep a connection that they may use again, by default 60, so that none is closed under a request.
+   */
   idleTimeout: number;
   /** How long a handler may take to begin its response before the client gets a 500; 0 is for ever, as ESP-IDF has it. Default 120. */
   handlerTimeout: number;
@@ -148,7 +151,7 @@ export function httpdDefaultConfig(): HttpdConfig {
     recvWaitTimeout: 5,
     minBodyRate: 240,
     sendWaitTimeout: 60,
-    idleTimeout: 60,
+    idleTimeout: 75,
     handlerTimeout: 120,
     keepAliveEnable: false,
     keepAliveIdle: 0,

@@ -41,7 +41,7 @@ const INTEGERS: readonly (readonly [name: Name, min: number, max: number, byDefa
 const SECONDS: readonly (readonly [name: Name, min: number, byDefault: number, onDevice: number])[] = [
   ['recvWaitTimeout', 0.001, 5, 5],
   ['sendWaitTimeout', 0.001, 60, 5],
-  ['idleTimeout', 0, 60, 0],
+  ['idleTimeout', 0, 75, 0],
   ['handlerTimeout', 0, 120, 0],
   ['lingerTimeout', 0, 0, 0],
 ];

@@ -70,7 +70,6 @@ export class Live {
       wsMaxFrameLen: MESSAGE_MAX,
       wsMaxMessageLen: MESSAGE_MAX,
       wsMaxSessions: WATCHERS_MAX,
-      wsPingInterval: 30,
       wsPongTimeout: 10,
       wsAllowedOrigins: 'same-origin',
     };

@@ -64,7 +64,10 @@ export interface WsOptions {
   wsMaxSessions?: number;
   /** Longer messages are sent in frames of this length, at least 16. Default 0: in one frame. */
   wsFragmentLen?: number;
-  /** A peer that has sent nothing, and taken nothing of a queue, for so long is sent a Ping. Default 60; 0 is never. */
+  /**
+   * A peer that has sent nothing, and taken nothing of a queue, for so long is sent a Ping; 0 is never. Default 30: proxies
+   * and load balancers cut a connection on which nothing has passed for, by default, 60.
+   */
   wsPingInterval?: number;
   /** If it shows no life for so long behind that Ping either, the connection is reset. Default 20. */
   wsPongTimeout?: number;
@@ -212,7 +215,7 @@ export function checkWsOptions(given: WsOptions, uri: string): WsSettings {
     maxPacketLen: (messageMode && maxPacketLen) || NO_LIMIT,
     maxSessions: check.int('wsMaxSessions', 0, 0, NO_LIMIT) || NO_LIMIT,
     fragmentLen: fragmentLen || NO_LIMIT,
-    pingMs: check.seconds('wsPingInterval', 60, 0),
+    pingMs: check.seconds('wsPingInterval', 30, 0),
     pongMs: check.seconds('wsPongTimeout', 20, 0.001),
     inactivityMs,
     messageMs: inactivityMs || MESSAGE_SECONDS * 1000,

@@ -158,11 +158,14 @@ export async function quiet(client: WsRawClient): Promise<void> {
   expect(await client.readFrame()).toMatchObject({ opcode: PONG, text: 'quiet?' });
 }
 
+/** In seconds; less than `wsPingInterval` is by default. */
+const STEP = 25;
+
 /** Moves the clock in steps, in each of which the client is heard of. */
 export async function keptAlive(client: WsRawClient, clock: ManualClock, seconds: number): Promise<void> {
-  for (let gone = 0; gone < seconds; gone += 50) {
+  for (let gone = 0; gone < seconds; gone += STEP) {
     await quiet(client);
-    clock.advance(Math.min(50, seconds - gone) * 1000);
+    clock.advance(Math.min(STEP, seconds - gone) * 1000);
   }
 }
 

@@ -238,6 +238,16 @@ describe('idleTimeout', () => {
     await until(() => expect(server.getClientList()).toEqual([]));
   });
 
+  test('is 75 seconds by default: a proxy that keeps connections for 60 ends them itself', async () => {
+    const clock = new ManualClock();
+    const server = await serve({ 'GET /': ok }, {}, { clock });
+    const { client } = await session(server);
+    clock.advance(73_000);
+    expect(await isOpen(client, '/')).toBe(true);
+    clock.advance(77_000);
+    expect((await client.readAll()).toString()).toBe('');
+  });
+
   test('0 is for ever, and a quiet server runs no timer', async () => {
     const clock = new ManualClock();
     const server = await serve({ 'GET /': ok }, { idleTimeout: 0 }, { clock });

@@ -39,7 +39,7 @@ test('without any option there are the defaults', () => {
     maxPacketLen: MAX,
     maxSessions: MAX,
     fragmentLen: MAX,
-    pingMs: 60_000,
+    pingMs: 30_000,
     pongMs: 20_000,
     inactivityMs: 0,
     messageMs: 60_000,

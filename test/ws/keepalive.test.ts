@@ -45,9 +45,9 @@ describe('wsPingInterval', () => {
     expect(ended).toEqual([]);
   });
 
-  test('is 60 seconds by default, and wsPongTimeout 20', async () => {
+  test('is 30 seconds by default, and wsPongTimeout 20: proxies that cut what is quiet for 60 see a Ping', async () => {
     const { client, clock, ended } = await openPinged({ wsPingInterval: undefined, wsPongTimeout: undefined });
-    await pass(clock, 58);
+    await pass(clock, 28);
     await expectNotPinged(client);
     await pass(clock, 4);
     await expectPinged(client);
