@@ -269,6 +269,11 @@ describe('the walk', () => {
     return [answer.status, await answer.text()];
   };
 
+  test('a handler leaves its answer to a work', async () => {
+    const answer = await fetch(`http://127.0.0.1:${server.port}/later`);
+    expect(await answer.text()).toBe('later');
+  });
+
   test('both handlers take a temperature, and refuse what is none, or too long', async () => {
     const json = expect.stringMatching(/^\{"target":21\.5\}\n$/);
     expect(await put('/target', 'celsius=21.5')).toEqual([200, json]);

@@ -98,3 +98,13 @@ function tell(celsius: number): void {
     if (server.wsGetFdInfo(fd) === HTTPD_WS_CLIENT_WEBSOCKET) void server.wsSendFrameAsync(fd, pkt); // no queueWork
   }
 }
+
+server.registerUriHandler({
+  uri: '/later',
+  method: HTTP_GET,
+  handler: req => {
+    const fd = req.toSockfd();
+    server.queueWork(() => server.socketSend(fd, Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlater')));
+    return ESP_OK;
+  },
+});

@@ -95,6 +95,19 @@ describe('an error with a line', () => {
     expect(JSON.parse(stderr)).toEqual(lines);
   });
 
+  test('is cut off behind 30 lines', async () => {
+    const deep = `
+      const { espLog, logThrown } = await import(${JSON.stringify(compiledUrl('src/log.ts'))});
+      Error.stackTraceLimit = 100;
+      const dive = n => { if (n > 0) dive(n - 1); else throw new Error('deep'); };
+      try { dive(80); } catch (error) { logThrown(espLog('app'), 'it failed', error); }
+    `;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', deep], {
+      env: { ...process.env, HTTPD_LOG: 'info', HTTPD_LOG_FORMAT: '' },
+    });
+    expect(stdout.trimEnd().split('\n')).toHaveLength(30);
+  });
+
   test('is err in JSON lines', async () => {
     const entries = (await print('json')).stdout
       .trimEnd()

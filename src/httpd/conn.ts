@@ -16,6 +16,7 @@ import {
   HTTPD_500_INTERNAL_SERVER_ERROR,
   type HttpdErrCode,
 } from './http_err.js';
+import { LaterAnswer } from './later_answer.js';
 import { type HttpEvent, type HttpState, next } from './lifecycle.js';
 import { handlerFailed } from './log_story.js';
 import { HTTP_HEAD } from './methods.js';
@@ -45,6 +46,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   readonly resp: Response;
   readonly body: BodyReader;
   readonly errors: ErrorAnswer;
+  readonly later: LaterAnswer;
   /** On a simulated device. */
   readonly memory: RequestMemory | undefined;
   private readonly parser: RequestParser;
@@ -67,6 +69,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     if (core.heap !== undefined) this.memory = new RequestMemory(core.heap);
     this.resp = new Response(this);
     this.errors = new ErrorAnswer(this, core);
+    this.later = new LaterAnswer(this, core);
     this.body = new BodyReader(core.bodyLimits, len => core.events.emitData('data', sess.fd, len));
     sess.setDeadline(core.idleMs);
   }
@@ -180,6 +183,9 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     } else if (this.stream !== undefined) {
       this.sess.setDeadline(this.streamKeepAliveMs);
       this.stream.keepAlive();
+    } else if (this.later.awaited && this.resp.begun) {
+      this.abandon();
+      this.close('the rest of a response that was left for later has not come within handlerTimeout');
     } else if (this.current !== undefined && !this.resp.begun) {
       timeouts.handler += 1;
       this.core.story.failure(this.current, 'it has not begun to answer within handlerTimeout', 'error');
@@ -193,8 +199,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.step('close');
     this.nextStep = undefined;
     this.parser.free();
-    // nobody else completes the request of a stream
-    if (this.endStream()) this.abandon();
+    // nobody else completes the request of a stream, or one that is answered later
+    if (this.endStream() || this.later.awaited) this.abandon();
     this.body.abort(`the session ended: ${reason}`);
   }
 
@@ -235,11 +241,14 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
    * @param nextStep what comes when it has ended well without a response; undefined: it must have answered
    */
   invoke(req: HttpdReq, code: (req: HttpdReq) => HandlerResult, nextStep?: NextStep): void {
+    const { worksQueued } = this.core;
     this.nextStep = nextStep;
     this.async = false;
+    this.later.reset();
     let result: unknown;
     try {
       result = code(req);
+      if (this.core.worksQueued !== worksQueued) this.later.onFdTaken(req);
     } catch (thrown) {
       return this.threw(req, thrown);
     }
@@ -249,10 +258,9 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
       if (!this.body.waiting) this.waitForHandler();
       this.takesLong();
     }
-    const { sess } = this;
     result.then(
-      value => sess.guard(() => this.returned(req, value)),
-      thrown => sess.guard(() => this.threw(req, thrown)),
+      value => this.sess.guard(() => this.returned(req, value)),
+      thrown => this.sess.guard(() => this.threw(req, thrown)),
     );
   }
 
@@ -353,6 +361,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.began = this.core.stats.begin();
     this.head = head;
     this.mustClose = this.async = false;
+    this.later.begin();
     this.errors.reset();
     this.body.begin(head.contentLen, head.hasBody && expectsContinue(head));
     this.resp.reset(head.method === HTTP_HEAD, head.http10);
@@ -375,6 +384,15 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   private replaceRequest(req: HttpdReq): HttpdReq {
     this.current = req.copy(this);
     return this.current;
+  }
+
+  /** The handler has ended well, and somebody else sends the answer, or its rest, with `socketSend`. */
+  private answerLater(req: HttpdReq): void {
+    this.later.awaited = true;
+    this.async = true;
+    this.takesLong();
+    this.replaceRequest(req);
+    this.sess.setDeadline(this.core.handlerMs);
   }
 
   private returned(req: HttpdReq, result: unknown): void {
@@ -403,13 +421,14 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.nextStep = undefined;
     if (!resp.begun && this.errors.by === 'page') return this.close('its error page could not be sent');
     if (!resp.begun) {
-      if (failure === undefined && nextStep !== undefined) return nextStep.go();
-      if (failure === undefined)
+      if (failure === undefined) {
+        if (nextStep !== undefined) return nextStep.go();
+        if (this.later.expected) return this.answerLater(current);
         this.core.story.failure(req, 'it has not answered: call respSend, or asyncHandlerBegin', 'error');
-      this.mustClose = true;
-      resp.discard();
+      }
       return this.errors.sendFor(failure, this.replaceRequest(current), nextStep?.refusal);
     }
+    if (failure === undefined && this.later.incomplete) return this.answerLater(current);
     this.current = undefined;
     this.core.stats.end(this.began);
     this.endStream();

@@ -101,6 +101,8 @@ export class HttpdCore implements SessHost {
   /** Are connections let in? Not before the server listens on all that it is to listen on. */
   opened = false;
   stopping = false;
+  /** Works that applications have queued so far. */
+  worksQueued = 0;
   /** Is called when the last session has ended. */
   onEmpty: (() => void) | undefined;
   /** Is told of handshakes that failed. */

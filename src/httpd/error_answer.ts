@@ -66,6 +66,8 @@ export class ErrorAnswer {
    */
   sendFor(failure: Failure | undefined, req: HttpdReq, refusal: HttpdErrCode | undefined): void {
     const threw = failure !== undefined && 'thrown' in failure;
+    this.conn.closeBehind();
+    this.conn.resp.discard();
     if (refusal !== undefined && !threw) return this.send(req, refusal);
     const { body } = this.conn;
     const error = threw ? errorOf(failure.thrown) : undefined;

@@ -75,6 +75,15 @@ export class HttpdReq extends ReqHead {
   }
 
   /**
+   * The session's fd (`httpd_req_to_sockfd`). A handler that has asked for it may return without an answer: the request
+   * then stays open for `handlerTimeout`, until a response to it has been written with `server.socketSend`.
+   */
+  override toSockfd(): number {
+    this.owner?.later.onFdTaken(this);
+    return this.fd;
+  }
+
+  /**
    * Reads from the body (`httpd_req_recv`), from a chunked one too. Waits at most `recvWaitTimeout` for the next bytes.
    *
    * @param buf is filled from its start

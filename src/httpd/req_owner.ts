@@ -3,6 +3,7 @@
  */
 import type { HttpdWsFrame } from '../httpd_ws/frame_type.js';
 import type { ErrorAnswer } from './error_answer.js';
+import type { LaterAnswer } from './later_answer.js';
 import type { HttpdReq } from './req.js';
 import type { Response } from './resp.js';
 
@@ -26,6 +27,7 @@ export interface ReqOwner {
   readonly current: HttpdReq | undefined;
   readonly resp: Response;
   readonly errors: ErrorAnswer;
+  readonly later: LaterAnswer;
   recvBody(buf: Uint8Array): Promise<number>;
   beginAsync(req: HttpdReq): HttpdReq;
   completeAsync(req: HttpdReq): void;

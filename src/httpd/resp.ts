@@ -28,9 +28,11 @@ const NONE = 0;
 const STREAMING = 1;
 /** The head is out; as many bytes as it has announced follow. */
 const ANNOUNCED = 2;
+/** A part of it has been written on the session itself, past the request. */
+const OUTSIDE = 3;
 /** The application writes the bytes of the response itself. */
-const RAW = 3;
-const COMPLETE = 4;
+const RAW = 4;
+const COMPLETE = 5;
 
 const DEFAULT_STATUS = '200 OK';
 const DEFAULT_TYPE = 'text/html';
@@ -263,6 +265,11 @@ export class Response {
     this.phase = RAW;
     this.host.onSentData(bytes.length);
     return sess.sent();
+  }
+
+  /** The application has written the response, or a part of it, on the session. */
+  writtenOutside(complete: boolean): void {
+    this.phase = complete ? COMPLETE : OUTSIDE;
   }
 
   /** Sends the 101 that ends HTTP on this connection, `lines` being its headers. */

@@ -159,14 +159,20 @@ export class HttpdServer extends ServerSess {
 
   /**
    * Queues work for the server's loop (`httpd_queue_work`): first in, first out, after the sockets that are ready now.
-   * What it throws, or rejects with, is logged and harms no other.
+   * What it throws, or rejects with, is logged and harms no other. A handler that has queued work before its first `await`
+   * may leave the answer to it, as one that has called `req.toSockfd()`.
    *
    * @throws EspError ESP_FAIL if `maxWorkQueue` works wait, ESP_ERR_INVALID_STATE if the server has stopped
    */
   queueWork<Arg>(fn: (arg: Arg) => unknown, arg?: Arg): void {
     if (typeof fn !== 'function') invalidArg('the work must be a function');
+    this.addWork(fn as WorkFn, arg);
+    this.core.worksQueued += 1;
+  }
+
+  protected addWork(fn: WorkFn, arg?: unknown): void {
     if (this.listening === undefined) throw new EspError(ESP_ERR_INVALID_STATE, 'the server has stopped');
-    this.works.add(fn as WorkFn, arg);
+    this.works.add(fn, arg);
   }
 
   /** `config.globalUserCtx` (`httpd_get_global_user_ctx`). */

@@ -20,12 +20,13 @@ import type { FreeCtxFn } from '../sess/protocol.js';
 import type { HttpdPendingFn, HttpdRecvFn, HttpdSendFn, TransferCompleteCb } from './callbacks.js';
 import { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
+import type { WorkFn } from './work_queue.js';
 
 export abstract class ServerSess {
   protected abstract readonly core: HttpdCore;
 
-  /** See `HttpdServer`. */
-  abstract queueWork<Arg>(fn: (arg: Arg) => unknown, arg?: Arg): void;
+  /** Queues a work of the library's own. Fails as `queueWork` does. */
+  protected abstract addWork(fn: WorkFn): void;
 
   /**
    * Ends a session (`httpd_sess_trigger_close`): a WebSocket with Close 1000, HTTP when the handler that runs has ended,
@@ -115,7 +116,8 @@ export abstract class ServerSess {
 
   /**
    * Sends bytes on a session's socket (`httpd_socket_send`), behind what is queued. In a send override: on the socket
-   * itself, at once.
+   * itself, at once. A response that is written so to a request which its handler has left open ends that request, where
+   * its own framing ends: a length, chunks, or the end of the connection.
    *
    * @returns how many bytes were taken: all, outside of an override
    * @throws EspError ESP_ERR_NOT_FOUND, ESP_ERR_HTTPD_RESP_SEND
@@ -127,6 +129,7 @@ export abstract class ServerSess {
     if (sess.overrides?.active) return sess.sock.send(buf, 0, buf.length);
     sess.admit(false);
     sess.tx.write(bytes);
+    if (sess.protocol instanceof HttpConn) sess.protocol.later.onSent(buf);
     return bytes.length;
   }
 
@@ -193,7 +196,7 @@ export abstract class ServerSess {
       cb?.(code, fd, arg);
     };
     try {
-      this.queueWork(work);
+      this.addWork(work);
     } catch (error) {
       heap?.give(bytes);
       throw error;

@@ -1,0 +1,66 @@
+/**
+ * The classic deferred answer: a handler takes its fd (`httpd_req_to_sockfd`), or queues work, and returns; the response is
+ * written later with `socketSend`. The request stays open until that is whole, so that no other answer gets before it, or
+ * into it.
+ */
+import type { HttpConn } from './conn.js';
+import type { HttpdCore } from './core.js';
+import { HTTP_HEAD } from './methods.js';
+import { RawAnswer } from './raw_answer.js';
+import type { HttpdReq } from './req.js';
+
+const VERSION = 'HTTP/';
+
+export class LaterAnswer {
+  /** Has the handler what it takes to answer later? */
+  expected = false;
+  /** Is it waited for, since the handler has ended? */
+  awaited = false;
+  private raw: RawAnswer | undefined;
+
+  constructor(
+    private readonly conn: HttpConn,
+    private readonly core: HttpdCore,
+  ) {}
+
+  /** A request begins. */
+  begin(): void {
+    this.expected = this.awaited = false;
+    this.raw = undefined;
+  }
+
+  /** Other code begins to run for it. */
+  reset(): void {
+    this.expected = this.awaited = false;
+  }
+
+  /** Has a part of it been sent, and not all? */
+  get incomplete(): boolean {
+    return this.raw?.begun === true && !this.raw.complete;
+  }
+
+  /** The application has the fd of a request, or has queued work for it. */
+  onFdTaken(req: HttpdReq): void {
+    if (this.conn.current?.standsFor(req)) this.expected = true;
+  }
+
+  /** The application has sent bytes on the session. */
+  onSent(bytes: Buffer): void {
+    const { conn } = this;
+    const { current, resp, sess } = conn;
+    if (current === undefined) return;
+    if (this.raw === undefined) {
+      const begins = this.awaited || bytes.toString('latin1', 0, VERSION.length) === VERSION;
+      if (resp.begun || !begins) return;
+      this.raw = new RawAnswer(current.method === HTTP_HEAD);
+    }
+    const { raw } = this;
+    raw.push(bytes);
+    if (!raw.begun) return;
+    resp.writtenOutside(raw.complete);
+    if (raw.closes) conn.closeBehind();
+    if (!this.awaited) return;
+    if (raw.complete) conn.completeAsync(current);
+    else sess.setDeadline(this.core.handlerMs);
+  }
+}

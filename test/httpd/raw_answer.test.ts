@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { RawAnswer } from '../../src/httpd/raw_answer.js';
+import { pieces } from '../support/feed.js';
+
+/** Pushes a text in pieces; tells behind how many bytes the response was complete, or -1. */
+function endOf(text: string, { toHead = false, size = text.length || 1 } = {}): number {
+  const answer = new RawAnswer(toHead);
+  let n = 0;
+  for (const piece of pieces(Buffer.from(text, 'latin1'), [size])) {
+    answer.push(piece);
+    n += piece.length;
+    if (answer.complete) return n;
+  }
+  return -1;
+}
+
+const OK = 'HTTP/1.1 200 OK\r\n';
+const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`;
+
+describe.each<[string, string, boolean?]>([
+  ['a length', `${OK}Content-Length: 5\r\n\r\nhello`],
+  ['a length of 0', `${OK}content-length: 0\r\n\r\n`],
+  ['chunks', `${CHUNKED}5\r\nhello\r\n0\r\n\r\n`],
+  ['chunks with trailers', `${CHUNKED}5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n`],
+  ['a 204', 'HTTP/1.1 204 No Content\r\n\r\n'],
+  ['a 304 with a length', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n'],
+  ['an answer to HEAD', `${OK}Content-Length: 5\r\n\r\n`, true],
+  ['HTTP/1.0 without a reason', 'HTTP/1.0 200\r\nContent-Length: 1\r\n\r\nx'],
+  ['bare LF', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nhi'],
+  [
+    'interim responses first',
+    `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${OK}Content-Length: 2\r\n\r\nhi`,
+  ],
+])('%s', (_name, text, toHead = false) => {
+  test('ends with its last byte, however it is cut', () => {
+    for (let size = 1; size <= text.length; size++)
+      expect(endOf(text, { toHead, size })).toBeGreaterThanOrEqual(text.length);
+    expect(endOf(text, { toHead, size: 1 })).toBe(text.length);
+    expect(endOf(text.slice(0, -1), { toHead, size: 1 })).toBe(-1);
+  });
+});
+
+test.each([
+  ['no length', `${OK}\r\nhello`],
+  ['a length that is none', `${OK}Content-Length: five\r\n\r\nhello`],
+  ['another protocol', 'HTTP/1.1 101 Switching Protocols\r\n\r\nhello'],
+  ['no HTTP', 'hello\r\n\r\n'],
+  ['chunks that are broken', `${CHUNKED}zz\r\n`],
+  ['a head without an end', `${OK}X: ${'y'.repeat(70_000)}\r\n\r\n`],
+])('%s: the end of the connection ends it', (_name, text) => {
+  const answer = new RawAnswer(false);
+  answer.push(Buffer.from(text));
+  expect([answer.begun, answer.complete]).toEqual([true, false]);
+  answer.push(Buffer.from(`${OK}Content-Length: 0\r\n\r\n`));
+  expect(answer.complete).toBe(false);
+});
+
+test('an interim response does not begin it', () => {
+  const answer = new RawAnswer(false);
+  answer.push(Buffer.from('HTTP/1.1 100 Continue\r\n\r\n'));
+  expect(answer.begun).toBe(false);
+});
+
+test.each([
+  ['close', true],
+  ['keep-alive', false],
+  ['Foo, Close', true],
+])('Connection: %s', (value, closes) => {
+  const answer = new RawAnswer(false);
+  answer.push(Buffer.from(`${OK}Connection: ${value}\r\nContent-Length: 0\r\n\r\n`));
+  expect(answer.closes).toBe(closes);
+});
