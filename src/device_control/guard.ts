@@ -6,6 +6,7 @@ import { ESP_OK } from '../err.js';
 import { HTTP_GET, HTTP_HEAD } from '../httpd/methods.js';
 import type { HttpdReq } from '../httpd/req.js';
 import type { UriHandler } from '../httpd/route.js';
+import { isSameOrigin } from '../origin.js';
 import { sendJson } from './answers.js';
 
 /** Addresses that mean all of a machine's. */
@@ -40,7 +41,7 @@ function problemOf(req: HttpdReq, own: string): string | undefined {
     return `the control server is not known by the name in the Host header; open http://${WILDCARDS.includes(own) ? '127.0.0.1' : own}:${req.listener.port}/, or send 'Host: localhost'`;
   }
   const origin = req.getHdrValueStr('Origin');
-  if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
+  if (origin !== undefined && !(/^http:/i.test(origin) && isSameOrigin(origin, host))) {
     return 'only the page of the control server itself may do that (Origin)';
   }
   const site = req.getHdrValueStr('Sec-Fetch-Site');

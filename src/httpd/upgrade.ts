@@ -12,7 +12,7 @@ import {
   type Refused,
   UPGRADE_REQUIRED,
 } from '../httpd_ws/handshake.js';
-import { originAllowed } from '../httpd_ws/options.js';
+import { whyNotAllowed } from '../httpd_ws/options.js';
 import { isFinal } from '../httpd_ws/send.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import type { WsHost } from '../httpd_ws/ws_host.js';
@@ -20,7 +20,7 @@ import { checkClosePayload, checkFragment, closeHasGone } from '../httpd_ws/ws_t
 import type { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
 import { findHeader, joinHeaders } from './headers.js';
-import { HTTPD_403_FORBIDDEN, HTTPD_500_INTERNAL_SERVER_ERROR } from './http_err.js';
+import { HTTPD_403_FORBIDDEN, HTTPD_500_INTERNAL_SERVER_ERROR, withStatus } from './http_err.js';
 import { HTTPD_WS_FRAME } from './methods.js';
 import type { RequestHead } from './parse.js';
 import type { HttpdReq } from './req.js';
@@ -47,7 +47,6 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
   // as a handler: what an application's wsAllowedOrigins throws is answered like what a handler throws
   const check = (): number => {
     const outcome = host.full ? FULL : checkRequest(head, route, host.onLateFailure);
-    if (outcome === undefined) return ESP_FAIL;
     if ('status' in outcome) refuse(req, outcome);
     else accepted = outcome;
     return ESP_OK;
@@ -136,17 +135,18 @@ class Upgrade {
   }
 }
 
-/** @returns undefined if pages of this origin may not connect */
+/** @throws EspError ESP_FAIL, with a 403 for the client, if pages of this origin may not connect; and what the application throws */
 function checkRequest(
   head: RequestHead,
   { subprotocols, ws }: Route,
   onLateFailure: (thrown: unknown) => void,
-): Accepted | Refused | undefined {
+): Accepted | Refused {
   // RFC 6455 section 4.2.1: HTTP/1.1 or higher; and a body would be taken for frames
   if (!head.upgrade || head.http10) return UPGRADE_REQUIRED;
   if (head.hasBody) return { status: '400 Bad Request', headers: [], message: 'A WebSocket handshake has no body.' };
   const field = (name: string) => joinHeaders(head.headers, name);
-  if (!originAllowed(ws, field('origin'), field('host'), onLateFailure)) return undefined;
+  const why = whyNotAllowed(ws, field('origin'), field('host'), onLateFailure);
+  if (why !== undefined) throw withStatus(new EspError(ESP_FAIL, why), HTTPD_403_FORBIDDEN);
   return checkHandshake(
     {
       upgrade: field('upgrade'),

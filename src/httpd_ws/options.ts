@@ -2,6 +2,7 @@
  * What a URI handler may say about its WebSockets, checked, with defaults.
  */
 import { invalidArg } from '../err.js';
+import { asBrowsersWrite, isListed, isSameOrigin } from '../origin.js';
 import { watch } from '../thenable.js';
 
 /** Why and how a WebSocket has ended. */
@@ -84,7 +85,7 @@ export interface WsOptions {
   wsPerMessageDeflate?: boolean | WsDeflateOptions;
   /**
    * Pages of which origins may connect (RFC 6455 section 10.2): a list such as `['https://example.com']`, 'same-origin'
-   * for those from the same host and port, or a function. Others get a 403. Clients that send no Origin are no browsers,
+   * for those from the same host and port, or a function. Others get a 403, and a line in the log. Clients that send no Origin are no browsers,
    * and pass the first two. Only a list protects from DNS rebinding, by which an attacker's host name leads here, and
    * the page is of the same origin. Default: all may.
    */
@@ -136,7 +137,7 @@ export interface WsSettings {
   readonly lifeMs: number;
   readonly checkUtf8: boolean;
   readonly deflate: WsDeflateSettings | undefined;
-  readonly allowedOrigins: readonly string[] | 'same-origin' | WsOriginCheck | undefined;
+  readonly allowedOrigins: ReadonlySet<string> | 'same-origin' | WsOriginCheck | undefined;
   readonly closeCb: ((info: WsCloseInfo) => unknown) | undefined;
 }
 
@@ -147,6 +148,8 @@ const FRAGMENT_MIN = 16;
 const MIB_16 = 16 * 1024 * 1024;
 /** How long a message may be without a further frame, unless `wsInactivityTimeout` says it. */
 const MESSAGE_SECONDS = 60;
+
+const QUOTED_MAX = 270;
 
 const DEFLATE_DEFAULTS: WsDeflateSettings = {
   threshold: 1024,
@@ -257,18 +260,12 @@ function checkOrigins(given: WsOptions['wsAllowedOrigins'], check: Checks<WsOpti
     check.refuse('wsAllowedOrigins', "must be a list of origins, 'same-origin' or a function");
   }
   for (const origin of given) {
-    if (!isOrigin(origin)) check.refuse('wsAllowedOrigins', `has '${origin}', which is no origin as browsers write it`);
+    const canonical = asBrowsersWrite(origin);
+    if (canonical === undefined) check.refuse('wsAllowedOrigins', `has '${origin}', which is no origin`);
+    if (canonical === origin.toLowerCase()) continue;
+    check.refuse('wsAllowedOrigins', `has '${origin}': browsers write that origin as '${canonical}'`);
   }
-  return given.map(origin => origin.toLowerCase());
-}
-
-/** Could a browser send this (RFC 6454 section 6.2)? Without a path, a default port, a wildcard; others would never match. */
-function isOrigin(text: string): boolean {
-  if (text === 'null') return true;
-  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@*]+$/i.test(text) || !URL.canParse(text)) return false;
-  const { origin } = new URL(text);
-  // those of applications, such as capacitor://localhost, are 'null' to Node.js
-  return origin === 'null' || origin === text.toLowerCase();
+  return new Set(given.map(origin => origin.toLowerCase()));
 }
 
 /**
@@ -277,23 +274,32 @@ function isOrigin(text: string): boolean {
  * @param origin value of the Origin header
  * @param host value of the Host header
  * @param onLateFailure is told what a function rejects with that should have decided at once
+ * @returns undefined if it may; else why not
  */
-export function originAllowed(
+export function whyNotAllowed(
   { allowedOrigins }: WsSettings,
   origin: string | undefined,
   host: string | undefined,
   onLateFailure: (thrown: unknown) => void,
-): boolean {
-  if (allowedOrigins === undefined) return true;
+): string | undefined {
+  if (allowedOrigins === undefined) return undefined;
   if (typeof allowedOrigins === 'function') {
     const answer = allowedOrigins(origin);
     // a promise is not true
     watch(answer, onLateFailure);
-    return answer === true;
+    return answer === true ? undefined : `wsAllowedOrigins does not allow ${quoted(origin)} as an Origin`;
   }
   // no browser: it could say what it likes, and has nobody's cookies
-  if (origin === undefined) return true;
-  const name = origin.toLowerCase();
-  if (allowedOrigins !== 'same-origin') return allowedOrigins.includes(name);
-  return host !== undefined && (name === `http://${host.toLowerCase()}` || name === `https://${host.toLowerCase()}`);
+  if (origin === undefined) return undefined;
+  if (allowedOrigins !== 'same-origin') {
+    return isListed(allowedOrigins, origin) ? undefined : `the Origin ${quoted(origin)} is not in wsAllowedOrigins`;
+  }
+  if (host !== undefined && isSameOrigin(origin, host)) return undefined;
+  return `the Origin ${quoted(origin)} is not that of the Host ${quoted(host)} (wsAllowedOrigins: 'same-origin')`;
+}
+
+/** A peer's text in a message: not more than an origin with a name as long as DNS has them. */
+function quoted(text: string | undefined): string {
+  if (text === undefined) return 'none';
+  return text.length > QUOTED_MAX ? `'${text.slice(0, QUOTED_MAX)}…'` : `'${text}'`;
 }

@@ -19,6 +19,7 @@ import {
 import type { HttpdReq } from '../httpd/req.js';
 import type { UriHandler } from '../httpd/route.js';
 import { HTTPD_204 } from '../httpd/status.js';
+import { asBrowsersWrite, isListed } from '../origin.js';
 import { isThenable, watch } from '../thenable.js';
 
 /** What pages of other origins may do. */
@@ -125,7 +126,7 @@ function originRule(origins: CorsOptions['origins']): (origin: string | undefine
 
 function inList(origins: readonly string[]): (origin: string) => boolean {
   const list = new Set(origins);
-  return origin => list.has(origin);
+  return origin => isListed(list, origin);
 }
 
 /** The headers that are the same each time. */
@@ -178,17 +179,11 @@ function checkOptions(options: CorsOptions): void {
   }
 }
 
-/** The serialisation of an origin (RFC 6454 section 6.2): what is written otherwise would never be equal to it. */
+/** What is written otherwise than browsers do would never be equal to what they send. */
 function checkOrigin(origin: unknown): void {
-  if (origin === 'null') return;
-  if (typeof origin !== 'string' || !/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@A-Z]+$/.test(origin) || !URL.canParse(origin)) {
-    invalidArg(
-      `the origin '${String(origin)}' must be as 'https://example.com': in lower case, with a scheme, no path`,
-    );
+  const canonical = typeof origin === 'string' ? asBrowsersWrite(origin) : undefined;
+  if (canonical === undefined) {
+    invalidArg(`the origin '${String(origin)}' must be as 'https://example.com': with a scheme, no path`);
   }
-  // of other schemes, such as those of browser extensions, URL knows no origin
-  const { origin: canonical } = new URL(origin);
-  if (canonical !== 'null' && canonical !== origin) {
-    invalidArg(`browsers write the origin '${origin}' as '${canonical}'`);
-  }
+  if (canonical !== origin) invalidArg(`browsers write the origin '${String(origin)}' as '${canonical}'`);
 }

@@ -309,6 +309,18 @@ describe('a page of elsewhere', () => {
     }
   });
 
+  // a port of its own is no port, on either side
+  test.each([
+    ['localhost:80', 'http://localhost', true],
+    ['localhost', 'http://localhost:80', true],
+    ['[::1]:80', 'http://[::1]', true],
+    ['localhost', 'https://localhost', false],
+    ['localhost:443', 'https://localhost', false],
+    ['localhost', 'http://localhost:8080', false],
+  ])('called %s, with Origin %s: %s', async (host, origin, passes) => {
+    expect(await answer({ Host: host, Origin: origin }, { method: HTTP_POST })).toBe(passes ? undefined : refused);
+  });
+
   test.each([
     ['same-origin', 'cors', '/control/state', true],
     ['none', 'navigate', '/control/state', true],

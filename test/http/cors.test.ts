@@ -34,6 +34,18 @@ describe('a response', () => {
     ['to anybody', { origins: '*' }, SITE, { 'allow-origin': '*' }],
     ['to anybody, without an Origin', { origins: '*' }, undefined, { 'allow-origin': '*' }],
     ['to one of the list', { origins: ['http://a.test', SITE] }, SITE, { vary: 'Origin', 'allow-origin': SITE }],
+    [
+      'to one that is written otherwise',
+      { origins: [SITE] },
+      'HTTPS://Example.com:443',
+      { vary: 'Origin', 'allow-origin': 'HTTPS://Example.com:443' },
+    ],
+    [
+      'to an IPv6 address',
+      { origins: ['http://[::1]'] },
+      'http://[0:0::1]:80',
+      { vary: 'Origin', 'allow-origin': 'http://[0:0::1]:80' },
+    ],
     ['to another', { origins: [SITE] }, 'https://evil.test', { vary: 'Origin' }],
     ['to one that only begins so', { origins: [SITE] }, `${SITE}.evil.test`, { vary: 'Origin' }],
     ['to one that only ends so', { origins: [SITE] }, 'https://notexample.com', { vary: 'Origin' }],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ESP_ERR_INVALID_ARG, EspError } from '../../src/err.js';
-import { checkWsOptions, originAllowed, type WsOptions, type WsSettings } from '../../src/httpd_ws/options.js';
+import { checkWsOptions, type WsOptions, type WsSettings, whyNotAllowed } from '../../src/httpd_ws/options.js';
 
 const MAX = Number.MAX_SAFE_INTEGER;
 const MIB_16 = 16 * 1024 * 1024;
@@ -10,7 +10,7 @@ const check = (options: Record<string, unknown> = {}) => checkWsOptions(options 
 
 /** The same, with nobody who listens to late failures. */
 const ask = (settings: WsSettings, origin: string | undefined, host: string | undefined): boolean =>
-  originAllowed(settings, origin, host, () => {});
+  whyNotAllowed(settings, origin, host, () => {}) === undefined;
 
 /** The message of the ESP_ERR_INVALID_ARG that these options must give. */
 function refusal(options: Record<string, unknown>): string {
@@ -199,7 +199,8 @@ describe('wsAllowedOrigins', () => {
     [[]],
     ['same-origin'],
   ])('may be %j', value => {
-    expect(check({ wsAllowedOrigins: value }).allowedOrigins).toEqual(value);
+    const { allowedOrigins } = check({ wsAllowedOrigins: value });
+    expect(typeof allowedOrigins === 'object' ? [...allowedOrigins] : allowedOrigins).toEqual(value);
   });
 
   test.each([
@@ -236,7 +237,7 @@ describe('wsAllowedOrigins', () => {
   });
 });
 
-describe('originAllowed', () => {
+describe('whyNotAllowed', () => {
   const LIST = ['https://Example.com', 'http://localhost:8080', 'null'];
   const SAME = 'same-origin';
   test.each<[given: unknown, origin: string | undefined, host: string | undefined, allowed: boolean]>([
@@ -245,6 +246,8 @@ describe('originAllowed', () => {
     [LIST, 'https://example.com', 'x', true],
     [LIST, 'HTTPS://EXAMPLE.COM', 'x', true],
     [LIST, 'http://localhost:8080', 'x', true],
+    [LIST, 'https://example.com:443', 'x', true],
+    [LIST, 'https://example.com:80', 'x', false],
     [LIST, 'null', 'x', true],
     [LIST, undefined, 'x', true],
     [LIST, 'http://example.com', 'x', false],
@@ -264,6 +267,21 @@ describe('originAllowed', () => {
     [SAME, 'http://example.com:8080', 'example.com:8080', true],
     [SAME, 'http://[::1]:8080', '[::1]:8080', true],
     [SAME, 'http://[2001:DB8::1]', '[2001:db8::1]', true],
+    // a port of its own is no port, on either side (RFC 6454 section 4)
+    [SAME, 'https://example.com', 'example.com:443', true],
+    [SAME, 'https://example.com:443', 'example.com', true],
+    [SAME, 'http://example.com', 'example.com:80', true],
+    [SAME, 'http://example.com:80', 'Example.com', true],
+    [SAME, 'HTTPS://Example.com', 'EXAMPLE.com:443', true],
+    [SAME, 'https://[2001:db8::1]', '[2001:DB8:0::1]:443', true],
+    [SAME, 'http://[0:0:0:0:0:0:0:1]:8080', '[::1]:8080', true],
+    [SAME, 'http://example.com', 'example.com:443', false],
+    [SAME, 'https://example.com', 'example.com:80', false],
+    [SAME, 'https://[::1]', '[::1]:80', false],
+    [SAME, 'https://evil.example', 'example.com:443', false],
+    [SAME, 'https://example.com@evil.example', 'example.com:443', false],
+    [SAME, 'https://evil.example', 'x@evil.example', false],
+    [SAME, 'https://evil.example', 'evil.example/', false],
     [SAME, undefined, 'example.com', true],
     [SAME, 'http://example.com', 'example.com:8080', false],
     [SAME, 'http://example.com:8080', 'example.com', false],
@@ -298,7 +316,9 @@ describe('originAllowed', () => {
   test('watches a promise that it does not wait for', async () => {
     const failures: unknown[] = [];
     const settings = check({ wsAllowedOrigins: () => Promise.reject(new Error('too late')) });
-    expect(originAllowed(settings, 'https://a.example', 'x', thrown => failures.push(thrown))).toBe(false);
+    expect(whyNotAllowed(settings, 'https://a.example', 'x', thrown => failures.push(thrown))).toContain(
+      'wsAllowedOrigins',
+    );
     await Promise.resolve();
     await Promise.resolve();
     expect(failures).toMatchObject([{ message: 'too late' }]);

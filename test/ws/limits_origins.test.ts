@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { HttpdConfig } from '../../src/config.js';
 import { ESP_OK } from '../../src/err.js';
+import { HTTPD_403_FORBIDDEN } from '../../src/httpd/http_err.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import type { WsOriginCheck } from '../../src/httpd_ws/options.js';
@@ -15,8 +17,9 @@ async function statusOf(
   wsAllowedOrigins: HttpdUri['wsAllowedOrigins'],
   headers: Record<string, string | undefined>,
   uri: Partial<HttpdUri> = {},
+  config: Partial<HttpdConfig> = {},
 ): Promise<number> {
-  const { server } = await startWs({ ...uri, ...(wsAllowedOrigins !== undefined && { wsAllowedOrigins }) });
+  const { server } = await startWs({ ...uri, ...(wsAllowedOrigins !== undefined && { wsAllowedOrigins }) }, config);
   const client = await connectTo(server);
   client.send(handshakeRequest({ headers }));
   return (await client.readResponse()).status;
@@ -38,6 +41,9 @@ describe('wsAllowedOrigins', () => {
     ['same-origin', { Origin: 'http://Device.local:8080', Host: 'DEVICE.local:8080' }, 101],
     ['same-origin', { Origin: 'https://device.local', Host: 'device.local' }, 101],
     ['same-origin', { Origin: 'http://[::1]:8080', Host: '[::1]:8080' }, 101],
+    ['same-origin', { Origin: 'https://device.local', Host: 'device.local:443' }, 101],
+    ['same-origin', { Origin: 'http://[::1]', Host: '[::1]:80' }, 101],
+    ['same-origin', { Origin: 'http://device.local', Host: 'device.local:443' }, 403],
     ['same-origin', { Host: 'device.local' }, 101],
     ['same-origin', { Origin: 'http://device.local', Host: 'device.local:8080' }, 403],
     ['same-origin', { Origin: 'http://device.local.evil.example', Host: 'device.local' }, 403],
@@ -45,6 +51,41 @@ describe('wsAllowedOrigins', () => {
     ['same-origin', { Origin: 'http://evil.example', Host: 'device.local', 'X-Forwarded-Host': 'evil.example' }, 403],
   ])('%j: a handshake with %j gets %i', async (given, headers, status) => {
     expect(await statusOf(given, headers)).toBe(status);
+  });
+
+  test.each<[given: HttpdUri['wsAllowedOrigins'], origin: string, line: string]>([
+    [[HERE], 'https://evil.example', "the Origin 'https://evil.example' is not in wsAllowedOrigins"],
+    [
+      'same-origin',
+      'https://evil.example',
+      "the Origin 'https://evil.example' is not that of the Host 'localhost' (wsAllowedOrigins: 'same-origin')",
+    ],
+    [() => false, 'https://evil.example', "wsAllowedOrigins does not allow 'https://evil.example' as an Origin"],
+    [[HERE], 'a\\\xff', "the Origin 'a\\\\\\xff' is not in wsAllowedOrigins"],
+    [[HERE], `https://${'x'.repeat(5_000)}`, `the Origin 'https://${'x'.repeat(262)}\\u2026' is not in`],
+  ])('%j: that %j may not connect is told in one line of the log', async (given, origin, line) => {
+    const { logger, lines } = collectLog();
+    expect(await statusOf(given, { Origin: origin, Host: 'localhost' }, {}, { logger })).toBe(403);
+    const told = lines.filter(text => text.includes('wsAllowedOrigins'));
+    expect(told).toEqual([expect.stringContaining(line)]);
+    expect(told[0]).toMatch(/^W /);
+    expect(told[0]?.length).toBeLessThan(500);
+  });
+
+  test('is not what fails: no event error, and an error handler learns why', async () => {
+    const { server } = await startWs({ wsAllowedOrigins: [HERE] });
+    const events: number[] = [];
+    server.on('error', code => events.push(code));
+    const reasons: (string | undefined)[] = [];
+    server.registerErrHandler(HTTPD_403_FORBIDDEN, (req, _code, error) => {
+      reasons.push(error?.message);
+      return req.respSendCustomErr('403 Forbidden', 'no');
+    });
+    const client = await connectTo(server);
+    client.send(handshakeRequest({ headers: { Origin: 'https://evil.example' } }));
+    expect(await client.readResponse()).toMatchObject({ status: 403, text: 'no' });
+    expect(reasons).toEqual(["the Origin 'https://evil.example' is not in wsAllowedOrigins"]);
+    expect(events).toEqual([]);
   });
 
   test('may be a function, which is asked once and gets undefined without an Origin', async () => {
