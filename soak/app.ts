@@ -113,6 +113,16 @@ function registerHttp(server: HttpdServer, tally: Tally): void {
       copy.asyncHandlerComplete();
     });
   });
+  on('/by-socket', req => {
+    const body = `get ${idOf(req)}`;
+    const head = `HTTP/1.1 200 OK\r\nX-Id: ${idOf(req)}\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const fd = req.toSockfd();
+    server.queueWork(() => {
+      server.socketSend(fd, Buffer.from(head));
+      // the next request must not be answered before this
+      server.queueWork(() => server.socketSend(fd, Buffer.from(body)));
+    });
+  });
   on('/context', req => {
     mark(req);
     const context = req.sessCtx as { requests?: number };

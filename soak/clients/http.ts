@@ -7,7 +7,7 @@ import { type Actor, check, type Me } from './world.js';
 /** What can be asked. */
 const KINDS: readonly ((me: Me) => Question)[] = [
   ...WEB_KINDS,
-  me => question(me, 'get', me.pick(['/get', '/async', '/later', '/queued']), { expect: get }),
+  me => question(me, 'get', me.pick(['/get', '/async', '/later', '/queued', '/by-socket']), { expect: get }),
   me => question(me, 'head', '/get', { method: 'HEAD', expect: fine }),
   me =>
     question(me, 'hook', '/hooked/open', {
