@@ -10,7 +10,9 @@ export class FuzzLog {
 
   /** @param debug take the lines of the debug level too, so that they are made; they are not kept */
   constructor(debug: boolean) {
-    const keep = (letter: string) => (text: string) => {
+    // an error goes in front of its line
+    const keep = (letter: string) => (error: unknown, line?: string) => {
+      const text = line ?? String(error);
       this.check(text);
       this.lines.push(`${letter} ${text.replace(/\bfd = \d+/g, 'fd')}`);
     };
@@ -54,6 +56,13 @@ export class FuzzLog {
 export function withoutReasons(lines: readonly string[]): string[] {
   return lines.map(line => line.replace(/(parse_block: \d+ [^:]*|code = \d+): .*/, '$1'));
 }
+
+/** The same of what a peer gets: error pages without their reason, and without their length, which it is a part of. */
+export function withoutReason(text: string): string {
+  return text.replace(/<p>The reason: .*<\/p>\n/g, '').replace(PAGE_LENGTH, '$1');
+}
+
+const PAGE_LENGTH = /^(HTTP\/1\.1 [45]\d\d .*\r\nContent-Type: text\/html\r\nContent-Length: )\d+/gm;
 
 /** What kind of line it is: without numbers, and without the parts that a peer has written. */
 export function kindOf(line: string): string {

@@ -401,8 +401,9 @@ export class RequestParser {
     }
     if (errno === HPE_PAUSED_H2_UPGRADE) return this.fail(HTTPD_505_VERSION_NOT_SUPPORTED, errorReason);
     const target = text.slice(blank + 1);
-    const inTarget = blank > 0 && !/[ \r\n]/.test(target);
-    return this.fail(HTTPD_400_BAD_REQUEST, inTarget ? whyNoTarget(target) : errorReason);
+    if (blank <= 0 || /[ \r\n]/.test(target)) return this.fail(HTTPD_400_BAD_REQUEST, errorReason);
+    // in pieces a tab has ended the target already
+    return /[\t\f]/.test(target) ? this.badRequestLine() : this.fail(HTTPD_400_BAD_REQUEST, whyNoTarget(target));
   }
 
   private badRequestLine(): ParseResult {
