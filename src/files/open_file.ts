@@ -25,7 +25,10 @@ export class OpenFile {
   readonly size: number;
   /** When it was modified, in seconds since 1970. */
   readonly modified: number;
-  /** A strong entity-tag (RFC 9110 section 8.8.3): another file, or a later state of this one, has another. */
+  /**
+   * A strong entity-tag (RFC 9110 section 8.8.3), of the time of modification, to the nanosecond, and the size: the same on
+   * every machine that has the file with its time.
+   */
   readonly etag: string;
 
   constructor(
@@ -35,8 +38,13 @@ export class OpenFile {
     this.isFolder = stats.isDirectory();
     this.size = Number(stats.size);
     this.modified = Math.floor(Number(stats.mtimeMs) / 1000);
-    const { mtimeNs, size, ino } = stats;
-    this.etag = `"${mtimeNs.toString(16)}-${size.toString(16)}-${ino.toString(16)}"`;
+    this.etag = `"${stats.mtimeNs.toString(16)}-${stats.size.toString(16)}"`;
+  }
+
+  /** Tells this state of this file from all others of the machine. */
+  get state(): string {
+    const { dev, ino } = this.stats;
+    return `${dev.toString(16)}-${ino.toString(16)}-${this.etag}`;
   }
 
   /** Where the kernel says that this descriptor leads (proc(5)); also opens the same file or folder. Linux only. */

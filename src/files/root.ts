@@ -4,8 +4,12 @@
  * A path is opened first, and then the kernel is asked what was opened: nobody can exchange a link in between, and
  * resolving the path beforehand, name by name, is saved. Links that stay in the folder work, as Kubernetes mounts
  * its volumes with, hidden folders on the way included. Hard links can't be told from files and are served.
+ *
+ * The folder may be behind a link itself, by which a deployment goes from one release to the next. So for each request it
+ * is resolved anew, behind the first file that is opened: that walk has left in memory all that there is to look at, and
+ * who has opened a file of the old release just before the link was exchanged looks for it in the new one.
  */
-import { existsSync, type Stats } from 'node:fs';
+import { existsSync, realpathSync, type Stats } from 'node:fs';
 import { lstat, opendir, realpath, stat } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import { ESP_FAIL, EspError } from '../err.js';
@@ -27,21 +31,51 @@ export interface FolderEntry {
 /** So many entries are looked at, at a time. */
 const BATCH = 32;
 
+/** A folder as it is configured. */
 export class Root {
-  /** Its path without symbolic links, once it is known. */
-  private real = '';
-  private readonly path: string;
+  /** From the top of the file system. */
+  readonly path: string;
+  /** Where it led when it was asked last, without symbolic links; empty: never yet. */
+  known = '';
 
   /**
-   * @param path is resolved when it is used first, and not again
    * @param hasProc may /proc be asked? Tests try both
+   * @param openPath tests exchange links around it
    */
   constructor(
     path: string,
-    private readonly hasProc = HAS_PROC,
+    readonly hasProc = HAS_PROC,
+    readonly openPath = openFile,
   ) {
     this.path = resolve(path);
   }
+
+  /** The folder for one request. */
+  visit(): Visit {
+    return new Visit(this);
+  }
+
+  /**
+   * Where it leads now, found in place.
+   *
+   * @throws EspError ESP_FAIL with the system's error as cause
+   */
+  resolve(): string {
+    try {
+      this.known = realpathSync.native(this.path);
+    } catch (cause) {
+      throw new EspError(ESP_FAIL, `the root '${this.path}' can't be found`, { cause });
+    }
+    return this.known;
+  }
+}
+
+/** The folder during one request, which sees one release of it. */
+export class Visit {
+  /** Where it leads; empty until the first file is opened. */
+  private real = '';
+
+  constructor(private readonly root: Root) {}
 
   /**
    * Opens a file or folder.
@@ -51,17 +85,22 @@ export class Root {
    * @throws EspError ESP_FAIL with the system's error as cause; by rejection
    */
   async open(path: string): Promise<OpenFile | undefined> {
-    if (this.real === '') this.real = await this.resolveRoot();
-    const full = path === '' ? this.real : `${this.real}/${path}`;
-    const file = await openReadable(full);
-    if (file === undefined) return undefined;
+    const { root } = this;
+    const first = this.real === '';
+    const before = root.known;
+    const folder = first ? root.path : this.real;
+    const full = path === '' ? folder : `${folder}/${path}`;
+    const file = await openReadable(full, root.openPath);
     let inside = false;
     try {
-      inside = this.hasProc ? this.holds(file.realPath()) : await this.holdsStill(full, file);
+      if (first) this.real = root.resolve();
+      if (file !== undefined) inside = root.hasProc ? this.holds(file.realPath()) : await this.holdsStill(full, file);
     } finally {
-      if (!inside) file.close();
+      if (!inside) file?.close();
     }
-    return inside ? file : undefined;
+    if (inside) return file;
+    // it may have led elsewhere when this was opened
+    return first && this.real !== before ? this.open(path) : undefined;
   }
 
   /**
@@ -77,7 +116,7 @@ export class Root {
     isWanted: (name: string) => boolean,
     max: number,
   ): Promise<{ entries: FolderEntry[]; isCut: boolean }> {
-    const at = this.hasProc ? folder.procPath : `${this.real}/${path}`;
+    const at = this.root.hasProc ? folder.procPath : `${this.real}/${path}`;
     const names = await namesIn(at, isWanted, max + 1);
     return { entries: await this.examine(at, names.slice(0, max)), isCut: names.length > max };
   }
@@ -109,14 +148,6 @@ export class Root {
     return { name, isFolder, size: stats.size, mtimeMs: stats.mtimeMs };
   }
 
-  private async resolveRoot(): Promise<string> {
-    try {
-      return await realpath(this.path);
-    } catch (cause) {
-      throw new EspError(ESP_FAIL, `the root '${this.path}' can't be found`, { cause });
-    }
-  }
-
   /** Is a path without symbolic links in the root? */
   private holds(path: string | undefined): boolean {
     if (path === undefined) return false;
@@ -137,9 +168,9 @@ export class Root {
 }
 
 /** @returns undefined also for what this process may not read: that is not told apart from what is not there */
-async function openReadable(path: string): Promise<OpenFile | undefined> {
+async function openReadable(path: string, openPath: typeof openFile): Promise<OpenFile | undefined> {
   try {
-    return await openFile(path);
+    return await openPath(path);
   } catch (error) {
     const { code } = ((error as EspError).cause ?? {}) as NodeJS.ErrnoException;
     if (code === 'EACCES' || code === 'EPERM') return undefined;

@@ -76,7 +76,7 @@ export async function sendParts(
 async function readSome(file: OpenFile, buf: Buffer, len: number, position: number): Promise<number> {
   const inThread = () => file.read(buf, len, position);
   const inPlace = () => file.readInPlace(buf, len, position);
-  const count = file.size > READ_MIN ? await inThread() : await warmFiles.read(file.etag, inPlace, inThread);
+  const count = file.size > READ_MIN ? await inThread() : await warmFiles.read(file.state, inPlace, inThread);
   if (count > 0) return count;
   throw new EspError(ESP_FAIL, `a file became shorter while it was sent: it ends before byte ${position} now`);
 }

@@ -68,9 +68,11 @@ export async function sendFile(req: FileResponder, path: string, options?: SendF
   throw new EspError(ESP_ERR_NOT_FOUND, `there is no file '${path}'`);
 }
 
+const ANY_TIME = Number.NEGATIVE_INFINITY;
+
 /**
  * Opens the variant of a file that suits the client best: compressed beforehand, or the file itself, or the folder that
- * is there instead.
+ * is there instead. A variant that was made before the file was changed last is none.
  */
 export async function chooseFile(
   req: FileResponder,
@@ -79,28 +81,41 @@ export async function chooseFile(
   open: OpenFn,
 ): Promise<Chosen | undefined> {
   const type = settings.type ?? contentType(path);
-  const codings = settings.precompressed ? acceptedCodings(req.headerList('accept-encoding')) : NO_CODINGS;
+  const { preferred, tolerated } = settings.precompressed
+    ? acceptedCodings(req.headerList('accept-encoding'))
+    : NO_CODINGS;
   const varies = settings.precompressed && isCompressible(type);
-  if (varies) {
-    const variant = await openVariant(path, codings.preferred, open);
-    if (variant !== undefined) return { ...variant, type, varies };
-  }
   const file = await open(path);
-  if (file !== undefined) return { file, type, coding: undefined, varies };
-  // devices keep the compressed file only
-  const others = varies ? codings.tolerated : [...codings.preferred, ...codings.tolerated];
-  const variant = await openVariant(path, others, open);
-  return variant === undefined ? undefined : { ...variant, type, varies: true };
+  if (file === undefined) {
+    // devices keep the compressed file only
+    const variant = await openVariant(path, [...preferred, ...tolerated], open, ANY_TIME);
+    return variant && { ...variant, type, varies: true };
+  }
+  if (!varies) return { file, type, coding: undefined, varies };
+  let variant: Variant | undefined;
+  try {
+    variant = await openVariant(path, preferred, open, file.isFolder ? ANY_TIME : file.modified);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  if (variant === undefined) return { file, type, coding: undefined, varies };
+  file.close();
+  return { ...variant, type, varies };
 }
 
+type Variant = Pick<Chosen, 'file' | 'coding'>;
+
+/** @param since in seconds since 1970, which is what compressors keep of the time of a file: what is older is none */
 async function openVariant(
   path: string,
   codings: readonly ContentCoding[],
   open: OpenFn,
-): Promise<Pick<Chosen, 'file' | 'coding'> | undefined> {
+  since: number,
+): Promise<Variant | undefined> {
   for (const coding of codings) {
     const file = await open(path + EXTENSIONS[coding]);
-    if (file !== undefined && !file.isFolder) return { file, coding };
+    if (file !== undefined && !file.isFolder && file.modified >= since) return { file, coding };
     file?.close();
   }
   return undefined;
@@ -119,7 +134,7 @@ export async function sendChosen(
 ): Promise<void> {
   try {
     const now = Math.floor(Date.now() / 1000);
-    const validators = validatorsOf(chosen.file, now);
+    const validators = validatorsOf(chosen, now);
     const field: FieldLookup = name => req.headerList(name);
     const isGet = req.method === HTTP_GET;
     if (isGet || req.method === HTTP_HEAD) {
@@ -145,9 +160,13 @@ export async function sendChosen(
   }
 }
 
-/** A file from the future was last modified now (RFC 9110 section 8.8.2.1). */
-function validatorsOf(file: OpenFile, now: number): Validators {
-  return { etag: file.etag, lastModified: Math.min(Math.max(0, file.modified), now) };
+/**
+ * A file from the future was last modified now (RFC 9110 section 8.8.2.1). Time and length of a variant may be those of
+ * another, so that its coding is a part of its entity-tag.
+ */
+function validatorsOf({ file, coding }: Chosen, now: number): Validators {
+  const etag = coding === undefined ? file.etag : `${file.etag.slice(0, -1)}-${coding}"`;
+  return { etag, lastModified: Math.min(Math.max(0, file.modified), now) };
 }
 
 /** What a 304 has too (section 15.4.5). */

@@ -12,8 +12,9 @@ export interface SendFileOptions {
   /** Asks browsers to save the file, under its own name (true) or this one. Default false. */
   download?: boolean | string;
   /**
-   * Sends `path.br` or `path.gz`, made beforehand, to clients that take that coding. Default true. They are looked for
-   * beside files whose type is worth compressing, and wherever `path` itself is not there.
+   * Sends `path.br` or `path.gz`, made beforehand, to clients that take that coding, unless `path` was changed since.
+   * Default true. They are looked for beside files whose type is worth compressing, and wherever `path` itself is not
+   * there.
    */
   precompressed?: boolean;
   /** Answers range requests (RFC 9110 section 14). Default true. */

@@ -2,7 +2,7 @@
  * A folder of files, served read-only: what is not plainly the name of a file or folder in it gets 404.
  */
 import { invalidArg } from '../err.js';
-import { Root } from '../files/root.js';
+import { Root, type Visit } from '../files/root.js';
 import { type Chosen, chooseFile, type OpenFn, sendChosen } from '../files/send_file.js';
 import { mustBeBoolean, mustBeFieldValue, type SendSettings, sendSettings } from '../files/send_options.js';
 import { type FilePath, isServedName, parseFilePath } from '../files/uri_path.js';
@@ -16,7 +16,7 @@ import { MAX_ENTRIES, sendListing } from './listing.js';
 
 /** Options of `staticUriHandler`. */
 export interface StaticOptions {
-  /** The folder. A relative path begins at the working directory; symbolic links on the way are followed once, at first use. */
+  /** The folder. A relative path begins at the working directory; symbolic links on the way are followed for each request. */
   root: string;
   /** What a folder is shown by: the first of these names that is there; false: by nothing. Default `'index.html'`. */
   index?: string | readonly string[] | false;
@@ -62,97 +62,102 @@ interface StaticSettings {
  *   `respSendFile` does
  */
 export function staticUriHandler(options: StaticOptions): UriHandler {
-  const site = new StaticSite(new Root(checkRoot(options)), checkOptions(options));
-  return req => site.serve(req);
+  const root = new Root(checkRoot(options));
+  const settings = checkOptions(options);
+  return req => new StaticAnswer(root.visit(), settings, req).serve();
 }
 
 /** In names that are not Unicode, and can't be written in a URI. */
 const UNSPEAKABLE = /[\ufffd\p{Surrogate}]/u;
 
-class StaticSite {
+/** The answer to one request. */
+class StaticAnswer {
   private readonly open: OpenFn;
 
   constructor(
-    private readonly root: Root,
+    private readonly visit: Visit,
     private readonly settings: StaticSettings,
+    private readonly req: HttpdReq,
   ) {
-    this.open = path => root.open(path);
+    this.open = path => visit.open(path);
   }
 
-  serve(req: HttpdReq): Promise<void> {
+  serve(): Promise<void> {
+    const { req } = this;
     if (req.method !== HTTP_GET && req.method !== HTTP_HEAD) {
       req.respAddHdr('Allow', 'GET, HEAD');
       return req.respSendErr(HTTPD_405_METHOD_NOT_ALLOWED);
     }
     const path = pathOf(req.uri);
     const prefix = this.settings.prefix ?? prefixOf(path, req.uriTemplate);
+    // what a redirection begins with must not name a host; a backslash, which browsers take for a slash, is in no target
     if (prefix.includes('//')) return notFound(req);
-    if (`${path}/` === prefix) return this.servePath(req, prefix, { names: [], isFolder: false });
+    if (`${path}/` === prefix) return this.servePath(prefix, { names: [], isFolder: false });
     const below = path.startsWith(prefix)
       ? parseFilePath(path.slice(prefix.length), this.settings.dotFiles)
       : undefined;
-    return below === undefined ? notFound(req) : this.servePath(req, prefix, below);
+    return below === undefined ? notFound(req) : this.servePath(prefix, below);
   }
 
-  private async servePath(req: HttpdReq, prefix: string, { names, isFolder }: FilePath): Promise<void> {
+  private async servePath(prefix: string, { names, isFolder }: FilePath): Promise<void> {
     const path = names.join('/');
-    if (isFolder) return this.serveFolder(req, prefix, names);
-    const chosen = await this.choose(req, path);
-    if (chosen === undefined) return this.fallBack(req);
-    if (!chosen.file.isFolder) return this.send(req, chosen, path);
+    if (isFolder) return this.serveFolder(prefix, names);
+    const chosen = await this.choose(path);
+    if (chosen === undefined) return this.fallBack();
+    if (!chosen.file.isFolder) return this.send(chosen, path);
     chosen.file.close();
     // that a folder is there is told only if it can be looked at
-    if (!(await this.isShown(req, path))) return this.fallBack(req);
-    return redirect(req, prefix + names.map(name => `${encodeURIComponent(name)}/`).join(''));
+    if (!(await this.isShown(path))) return this.fallBack();
+    return redirect(this.req, prefix + names.map(name => `${encodeURIComponent(name)}/`).join(''));
   }
 
-  private async serveFolder(req: HttpdReq, prefix: string, names: readonly string[]): Promise<void> {
+  private async serveFolder(prefix: string, names: readonly string[]): Promise<void> {
     const path = names.join('/');
-    const index = await this.chooseIndex(req, path);
-    if (index !== undefined) return this.send(req, index.chosen, index.path);
-    const folder = this.settings.listing ? await this.root.open(path) : undefined;
+    const index = await this.chooseIndex(path);
+    if (index !== undefined) return this.send(index.chosen, index.path);
+    const folder = this.settings.listing ? await this.visit.open(path) : undefined;
     try {
-      if (folder?.isFolder !== true) return await this.fallBack(req);
+      if (folder?.isFolder !== true) return await this.fallBack();
       const isWanted = (name: string) => isServedName(name, this.settings.dotFiles) && !UNSPEAKABLE.test(name);
-      const listed = await this.root.list(path, folder, isWanted, MAX_ENTRIES);
-      await sendListing(req, { title: `${prefix}${path}`, isTop: names.length === 0, ...listed });
+      const listed = await this.visit.list(path, folder, isWanted, MAX_ENTRIES);
+      await sendListing(this.req, { title: `${prefix}${path}`, isTop: names.length === 0, ...listed });
     } finally {
       folder?.close();
     }
   }
 
-  private async isShown(req: HttpdReq, folder: string): Promise<boolean> {
+  private async isShown(folder: string): Promise<boolean> {
     if (this.settings.listing) return true;
-    const index = await this.chooseIndex(req, folder);
+    const index = await this.chooseIndex(folder);
     index?.chosen.file.close();
     return index !== undefined;
   }
 
   /** The file that a folder is shown by. */
-  private async chooseIndex(req: HttpdReq, folder: string): Promise<{ chosen: Chosen; path: string } | undefined> {
+  private async chooseIndex(folder: string): Promise<{ chosen: Chosen; path: string } | undefined> {
     for (const name of this.settings.index) {
       const path = folder === '' ? name : `${folder}/${name}`;
-      const chosen = await this.choose(req, path);
+      const chosen = await this.choose(path);
       if (chosen?.file.isFolder === false) return { chosen, path };
       chosen?.file.close();
     }
     return undefined;
   }
 
-  private async fallBack(req: HttpdReq): Promise<void> {
+  private async fallBack(): Promise<void> {
     const { fallback } = this.settings;
-    const chosen = fallback === undefined ? undefined : await this.choose(req, fallback);
-    if (chosen?.file.isFolder === false) return this.send(req, chosen, fallback as string);
+    const chosen = fallback === undefined ? undefined : await this.choose(fallback);
+    if (chosen?.file.isFolder === false) return this.send(chosen, fallback as string);
     chosen?.file.close();
-    return notFound(req);
+    return notFound(this.req);
   }
 
-  private choose(req: HttpdReq, path: string): Promise<Chosen | undefined> {
-    return chooseFile(req, path, this.settings.send, this.open);
+  private choose(path: string): Promise<Chosen | undefined> {
+    return chooseFile(this.req, path, this.settings.send, this.open);
   }
 
-  private send(req: HttpdReq, chosen: Chosen, path: string): Promise<void> {
-    return sendChosen(req, chosen, path, this.settings.send);
+  private send(chosen: Chosen, path: string): Promise<void> {
+    return sendChosen(this.req, chosen, path, this.settings.send);
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, linkSync, renameSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -54,7 +54,7 @@ describe('the entity-tag', () => {
   test('is strong, and the same for the same state', async () => {
     const path = join(testFolder(), 'a');
     writeFileSync(path, 'one');
-    expect(await etagOf(path)).toMatch(/^"[0-9a-f]+-3-[0-9a-f]+"$/);
+    expect(await etagOf(path)).toMatch(/^"[0-9a-f]+-3"$/);
     expect(await etagOf(path)).toBe(await etagOf(path));
   });
 
@@ -62,14 +62,6 @@ describe('the entity-tag', () => {
     ['another length', path => writeFileSync(path, 'longer')],
     ['a later time', path => utimesSync(path, 2_000_000_000, 2_000_000_000)],
     ['a time that differs by microseconds', path => utimesSync(path, 1_700_000_000, 1_700_000_000.000_004)],
-    [
-      'another file with the same length and time',
-      path => {
-        writeFileSync(`${path}.new`, 'two');
-        utimesSync(`${path}.new`, 1_700_000_000, 1_700_000_000);
-        renameSync(`${path}.new`, path);
-      },
-    ],
   ])('differs for %s', async (_name, change) => {
     const path = join(testFolder(), 'a');
     writeFileSync(path, 'one');
@@ -77,6 +69,21 @@ describe('the entity-tag', () => {
     const before = await etagOf(path);
     change(path);
     expect(await etagOf(path)).not.toBe(before);
+  });
+
+  test('is the same for a copy with the same time, as another machine has it', async () => {
+    const folder = testFolder();
+    for (const name of ['a', 'b']) {
+      writeFileSync(join(folder, name), 'one');
+      utimesSync(join(folder, name), 1_700_000_000, 1_700_000_000.000_004);
+    }
+    const [a, b] = [await openFile(join(folder, 'a')), await openFile(join(folder, 'b'))];
+    a?.close();
+    b?.close();
+    expect(a?.etag).toMatch(/^"[0-9a-f]+-3"$/);
+    expect(b?.etag).toBe(a?.etag);
+    // though whether one was read tells nothing of the other
+    expect(b?.state).not.toBe(a?.state);
   });
 
   test('is the same by another name', async () => {

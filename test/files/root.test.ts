@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { OpenFile } from '../../src/files/open_file.js';
+import { type OpenFile, openFile } from '../../src/files/open_file.js';
 import { Root } from '../../src/files/root.js';
 import { openPaths } from '../support/open_fds.js';
 import { testFolder, unprivileged } from './support.js';
@@ -76,34 +76,107 @@ describe.each([
   ])('%j is %j, and no descriptor stays open', async (path, text) => {
     const root = new Root(site().www, hasProc);
     const before = LINUX ? openPaths() : 0;
-    expect(await textOf(await root.open(path))).toBe(text);
+    expect(await textOf(await root.visit().open(path))).toBe(text);
     if (LINUX) expect(openPaths()).toBeLessThanOrEqual(before);
   });
 
-  test('a root behind a symbolic link', async () => {
+  /** Two releases of a site, and a link to the first. */
+  function releases() {
     const { folder, www } = site();
-    symlinkSync('www', join(folder, 'link'));
-    const root = new Root(join(folder, 'link'), hasProc);
-    expect(await textOf(await root.open('a.txt'))).toBe('hello');
-    expect(await textOf(await root.open('out'))).toBeUndefined();
-    // it is resolved once
-    rmSync(join(folder, 'link'));
-    symlinkSync('www2', join(folder, 'link'));
-    expect(await textOf(await root.open('a.txt'))).toBe('hello');
-    expect(await textOf(await root.open('secret'))).toBeUndefined();
-    renameSync(www, `${www}-moved`);
-    expect(await textOf(await root.open('a.txt'))).toBeUndefined();
+    const next = join(folder, 'next');
+    mkdirSync(join(next, 'sub'), { recursive: true });
+    writeFileSync(join(next, 'a.txt'), 'new');
+    writeFileSync(join(next, 'new.txt'), 'only here');
+    symlinkSync('../www/a.txt', join(next, 'back'));
+    const link = join(folder, 'link');
+    symlinkSync('www', link);
+    const exchange = (target: string) => {
+      symlinkSync(target, `${link}.new`);
+      renameSync(`${link}.new`, link);
+    };
+    return { folder, www, link, exchange };
+  }
+
+  test('a root behind a symbolic link: the next request is served from where it leads then', async () => {
+    const { www, link, exchange } = releases();
+    const root = new Root(link, hasProc);
+    const read = async (path: string) => textOf(await root.visit().open(path));
+    expect([await read('a.txt'), await read('new.txt'), await read('out')]).toEqual(['hello', undefined, undefined]);
+    exchange('next');
+    expect([await read('a.txt'), await read('new.txt'), await read('sub/b.txt')]).toEqual([
+      'new',
+      'only here',
+      undefined,
+    ]);
+    // what lies in the old one lies outside
+    expect(await read('back')).toBeUndefined();
+    rmSync(www, { recursive: true });
+    expect(await read('a.txt')).toBe('new');
+    exchange('nowhere');
+    await expect(root.visit().open('a.txt')).rejects.toMatchObject({ name: 'ESP_FAIL', cause: { code: 'ENOENT' } });
+    exchange('next');
+    expect(await read('a.txt')).toBe('new');
+  });
+
+  test('a folder that takes the place of another by its name', async () => {
+    const { folder, www } = site();
+    const root = new Root(www, hasProc);
+    const read = async (path: string) => textOf(await root.visit().open(path));
+    expect(await read('a.txt')).toBe('hello');
+    renameSync(www, `${www}-old`);
+    renameSync(join(folder, 'www2'), www);
+    expect([await read('a.txt'), await read('secret')]).toEqual([undefined, 'secret']);
+  });
+
+  test('one request sees one release, however many files it looks at', async () => {
+    const { link, exchange } = releases();
+    const root = new Root(link, hasProc);
+    const visit = root.visit();
+    expect(await textOf(await visit.open('nothing'))).toBeUndefined();
+    exchange('next');
+    expect([await textOf(await visit.open('a.txt')), await textOf(await visit.open('new.txt'))]).toEqual([
+      'hello',
+      undefined,
+    ]);
+  });
+
+  test.each([
+    ['a.txt', 'before', 'new'],
+    ['a.txt', 'behind', 'new'],
+    ['new.txt', 'before', 'only here'],
+    ['new.txt', 'behind', 'only here'],
+    ['sub/b.txt', 'before', undefined],
+    ['sub/b.txt', 'behind', undefined],
+    ['back', 'before', undefined],
+    ['back', 'behind', undefined],
+  ])('%s, where the link is exchanged right %s it is opened, is %j', async (path, when, text) => {
+    const { link, exchange } = releases();
+    let armed = false;
+    const around = async (full: string) => {
+      const now = armed;
+      armed = false;
+      if (now && when === 'before') exchange('next');
+      const file = await openFile(full);
+      if (now && when === 'behind') exchange('next');
+      return file;
+    };
+    const root = new Root(link, hasProc, around);
+    expect(await textOf(await root.visit().open('a.txt'))).toBe('hello');
+    const before = LINUX ? openPaths() : 0;
+    armed = true;
+    expect(await textOf(await root.visit().open(path))).toBe(text);
+    if (LINUX) expect(openPaths()).toBeLessThanOrEqual(before);
   });
 
   test('the root of the file system holds all', async () => {
     const { www } = site();
-    expect(await textOf(await new Root('/', hasProc).open(join(www, 'a.txt').slice(1)))).toBe('hello');
+    expect(await textOf(await new Root('/', hasProc).visit().open(join(www, 'a.txt').slice(1)))).toBe('hello');
   });
 
   test('a hard link is a file as any', async () => {
     const { folder, www } = site();
     linkSync(join(folder, 'secret'), join(www, 'hard'));
-    expect(await textOf(await new Root(www, hasProc).open('hard'))).toBe('secret');
+    expect(await textOf(await new Root(www, hasProc).visit().open('hard'))).toBe('secret');
   });
 
   test('a file that may not be read is not there', async () => {
@@ -111,39 +184,43 @@ describe.each([
     chmodSync(folder, 0o755);
     chmodSync(join(www, 'a.txt'), 0);
     const root = new Root(www, hasProc);
-    expect(await unprivileged(() => root.open('a.txt'))).toBeUndefined();
-    expect(await unprivileged(async () => textOf(await root.open('sub/b.txt')))).toBe('below');
+    expect(await unprivileged(() => root.visit().open('a.txt'))).toBeUndefined();
+    expect(await unprivileged(async () => textOf(await root.visit().open('sub/b.txt')))).toBe('below');
   });
 
   test('a root that is not there is ESP_FAIL, until it is', async () => {
     const www = join(testFolder(), 'later');
     const root = new Root(www, hasProc);
-    await expect(root.open('a')).rejects.toMatchObject({ name: 'ESP_FAIL', cause: { code: 'ENOENT' } });
+    await expect(root.visit().open('a')).rejects.toMatchObject({ name: 'ESP_FAIL', cause: { code: 'ENOENT' } });
     mkdirSync(www);
     writeFileSync(join(www, 'a'), 'now');
-    expect(await textOf(await root.open('a'))).toBe('now');
+    expect(await textOf(await root.visit().open('a'))).toBe('now');
   });
 
-  test('a link that is exchanged again and again never leads out', async () => {
+  test.each([
+    ['../secret', 'a.txt', undefined],
+    ['a.txt', '../secret', hasProc ? 'hello' : undefined],
+    ['../secret', 'nothing', undefined],
+    ['..', 'sub', undefined],
+    ['sub', '..', hasProc ? 'a folder' : undefined],
+    // another file of the folder is not what was opened
+    ['a.txt', 'sub/b.txt', hasProc ? 'hello' : undefined],
+  ])('a link to %s that leads to %s when it is looked at is %j: it never leads out', async (opened, seen, text) => {
     const { www } = site();
-    const root = new Root(www, hasProc);
     const link = join(www, 'flip');
     const exchange = (target: string) => {
       symlinkSync(target, `${link}.new`);
       renameSync(`${link}.new`, link);
     };
-    exchange('a.txt');
-    const seen = new Set<string | undefined>();
-    for (let i = 0; i < 100; i++) {
-      const opening = Promise.all(Array.from({ length: 4 }, () => root.open('flip')));
-      for (let turn = 0; turn < 4; turn++) {
-        exchange(turn % 2 === 0 ? '../secret' : 'a.txt');
-        await new Promise(resolve => setImmediate(resolve));
-      }
-      for (const file of await opening) seen.add(await textOf(file));
-    }
-    expect([...seen]).not.toContain('secret');
-    expect(await textOf(await root.open('flip'))).toBe('hello');
+    const root = new Root(www, hasProc, async full => {
+      exchange(opened);
+      const file = await openFile(full);
+      exchange(seen);
+      return file;
+    });
+    const before = LINUX ? openPaths() : 0;
+    expect(await textOf(await root.visit().open('flip'))).toBe(text);
+    if (LINUX) expect(openPaths()).toBeLessThanOrEqual(before);
   });
 });
 
@@ -154,9 +231,9 @@ describe.each([
   if (hasProc && !LINUX) return;
 
   async function list(www: string, path: string, max = 100, isWanted = (_name: string) => true) {
-    const root = new Root(www, hasProc);
-    const folder = (await root.open(path)) as OpenFile;
-    const { entries, isCut } = await root.list(path, folder, isWanted, max);
+    const visit = new Root(www, hasProc).visit();
+    const folder = (await visit.open(path)) as OpenFile;
+    const { entries, isCut } = await visit.list(path, folder, isWanted, max);
     folder.close();
     const names = entries.map(({ name, isFolder }) => (isFolder ? `${name}/` : name)).sort();
     return { names, entries, isCut };
@@ -188,9 +265,9 @@ describe.each([
     const { www } = site();
     const before = LINUX ? openPaths() : 0;
     await list(www, '', 2);
-    const root = new Root(www, hasProc);
-    const file = (await root.open('a.txt')) as OpenFile;
-    await expect(root.list('a.txt', file, () => true, 10)).rejects.toMatchObject({ name: 'ESP_FAIL' });
+    const visit = new Root(www, hasProc).visit();
+    const file = (await visit.open('a.txt')) as OpenFile;
+    await expect(visit.list('a.txt', file, () => true, 10)).rejects.toMatchObject({ name: 'ESP_FAIL' });
     file.close();
     if (LINUX) expect(openPaths()).toBeLessThanOrEqual(before);
   });

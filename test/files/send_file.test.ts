@@ -317,6 +317,36 @@ describe('precompressed', () => {
     expect(part.headers['Content-Range']).toBe('bytes 1-2/4');
   });
 
+  test('an ETag names the coding: variants may have time and length in common', async () => {
+    const folder = filesOf({ 'a.js': 'abcd', 'a.js.gz': 'GZIP', 'a.js.br': 'BROT' });
+    const tags: unknown[] = [];
+    for (const accepted of ['identity', 'gzip', 'br']) {
+      tags.push((await send(join(folder, 'a.js'), { 'accept-encoding': accepted })).headers.ETag);
+    }
+    expect(new Set(tags).size).toBe(3);
+  });
+
+  test.each([
+    ['older', MODIFIED - 1, 'plain', undefined],
+    ['of the same second, as compressors leave it', MODIFIED, 'GZIP', 'gzip'],
+    ['newer', MODIFIED + 1, 'GZIP', 'gzip'],
+  ])('a variant that is %s', async (_when, time, body, coding) => {
+    const folder = filesOf(BOTH);
+    const path = join(folder, 'a.js');
+    utimesSync(path, MODIFIED + 0.9, MODIFIED + 0.9);
+    utimesSync(`${path}.gz`, time, time);
+    utimesSync(`${path}.br`, 1, 1);
+    const req = await send(path, { 'accept-encoding': 'br, gzip' });
+    expect([req.body.toString(), req.headers['Content-Encoding']]).toEqual([body, coding]);
+    expect(req.headers.Vary).toBe('Accept-Encoding');
+  });
+
+  test('where only a variant is there, its time does not matter', async () => {
+    const path = join(filesOf({ 'a.js.gz': 'GZIP' }), 'a.js');
+    utimesSync(`${path}.gz`, 1, 1);
+    expect((await send(path, { 'accept-encoding': 'gzip' })).body.toString()).toBe('GZIP');
+  });
+
   test('beside a type that is compressed as it is, none is looked for', async () => {
     const path = join(filesOf({ 'a.jpg': 'plain', 'a.jpg.gz': 'GZIP' }), 'a.jpg');
     const req = await send(path, { 'accept-encoding': 'gzip' });

@@ -1,7 +1,7 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { uriMatchWildcard } from '../../src/httpd/uri.js';
+import { type UriMatchFn, uriMatchWildcard } from '../../src/httpd/uri.js';
 import { uriMatchParams } from '../../src/httpd/uri_params.js';
 import { type StaticOptions, staticUriHandler } from '../../src/web/static_files.js';
 import { connectTo } from '../support/server.js';
@@ -139,6 +139,21 @@ describe('a folder in the folder', () => {
     }
   });
 
+  // an application's function may take any path for one of its own
+  test.each<[uri: string, path: string, fn: UriMatchFn]>([
+    ['/x/y/*', '//evil.example/sub', () => true],
+    ['/x/*', '//sub', () => true],
+    ['/x/y/*', '//evil.example', () => true],
+    ['/x/*', '/\\evil.example/sub', () => true],
+    ['/x/y/*', '/\\evil.example/a/sub', () => true],
+    ['/:name/*', '/\\evil.example/sub', uriMatchParams],
+  ])('of a handler for %s is never redirected to another host: %s', async (uri, path, uriMatchFn) => {
+    const root = makeTree({ 'sub/index.html': '', 'a/sub/index.html': '', 'index.html': '' });
+    const response = await get(await serveFolder({ root }, uri, { uriMatchFn }), path);
+    expect(response.headers.location).toBeUndefined();
+    expect(response.status).toBe(path.includes('\\') ? 400 : 404);
+  });
+
   test('without index and listing is 404, with its slash or without', async () => {
     const server = await serveFolder({ root: makeTree(TREE) });
     for (const path of ['/files/bare', '/files/bare/', '/files/data', '/files/data/']) {
@@ -263,6 +278,35 @@ describe('ESP_ERR_INVALID_ARG', () => {
       expect.objectContaining({ name: 'ESP_ERR_INVALID_ARG' }),
     );
   });
+});
+
+test('a root that is a symbolic link: a deployment exchanges it, and the next request gets the new files', async () => {
+  const folder = makeTree({
+    'v1/index.html': 'one',
+    'v1/only1.txt': 'old',
+    'v2/index.html': 'the second',
+    'v2/app.js': 'new app',
+    'v2/sub/': '',
+    current: '-> v1',
+  });
+  const server = await serveFolder({ root: join(folder, 'current'), listing: true }, '/*');
+  const client = await connectTo(server);
+  const ask = async (path: string, ...headers: string[]) => {
+    const response = await client.send(request(`GET ${path}`, ...headers)).readResponse();
+    return response;
+  };
+  const first = await ask('/');
+  // often enough that it is read in place
+  for (let i = 0; i < 3; i++) expect((await ask('/')).text).toBe('one');
+  expect((await ask('/app.js')).status).toBe(404);
+  symlinkSync('v2', join(folder, 'next'));
+  renameSync(join(folder, 'next'), join(folder, 'current'));
+  const second = await ask('/', `If-None-Match: ${first.headers.etag}`);
+  expect([second.status, second.text]).toEqual([200, 'the second']);
+  expect([(await ask('/app.js')).text, (await ask('/only1.txt')).status]).toEqual(['new app', 404]);
+  rmSync(join(folder, 'v1'), { recursive: true });
+  expect([(await ask('/')).text, (await ask('/sub')).headers.location]).toEqual(['the second', '/sub/']);
+  expect((await ask('/sub/')).status).toBe(200);
 });
 
 test('the headers of a variant and of a part fit into the 8 of a device', async () => {
