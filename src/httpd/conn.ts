@@ -244,7 +244,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     const { worksQueued } = this.core;
     this.nextStep = nextStep;
     this.async = false;
-    this.later.reset();
+    if (this.later.used) this.later.reset();
     let result: unknown;
     try {
       result = code(req);
@@ -361,8 +361,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.began = this.core.stats.begin();
     this.head = head;
     this.mustClose = this.async = false;
-    this.later.begin();
-    this.errors.reset();
+    if (this.later.used) this.later.begin();
+    if (this.errors.by !== 'nobody') this.errors.reset();
     this.body.begin(head.contentLen, head.hasBody && expectsContinue(head));
     this.resp.reset(head.method === HTTP_HEAD, head.http10);
     const req = new HttpdReq(this.core.server, this.sess.fd, head, this);

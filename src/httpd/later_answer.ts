@@ -23,6 +23,11 @@ export class LaterAnswer {
     private readonly core: HttpdCore,
   ) {}
 
+  /** Does it know anything of this request, or of the one before? */
+  get used(): boolean {
+    return this.expected || this.raw !== undefined;
+  }
+
   /** A request begins. */
   begin(): void {
     this.expected = this.awaited = false;
