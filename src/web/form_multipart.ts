@@ -1,74 +1,68 @@
 /**
- * multipart/form-data (RFC 7578): parts from bytes, with the multipart parser of busboy.
+ * multipart/form-data (RFC 7578, RFC 2046 section 5.1.1): parts from bytes. Pure.
  *
- * Its streams are read when somebody wants bytes, and given some when they are empty; so they hold no more than was
- * written last, and nothing in them ever waits.
- *
- * It is lenient where nothing depends on it: a line of a header section that is no field is passed over with all that
- * follows it there, and a boundary with one hyphen behind it may be taken for the closing one.
+ * A delimiter is CRLF, two hyphens and the boundary, wherever it stands; blanks may follow it. What can't be judged without
+ * the bytes behind it waits: less than a delimiter, or a header section within its limit.
  */
-import { Dicer } from '@fastify/busboy';
-import { describeThrown, type EspError } from '../err.js';
-import { isFieldValue } from '../httpd/headers.js';
+import type { EspError } from '../err.js';
 import { beyond, type FormLimits } from './form_options.js';
-import { baseName, decodeExtValue, decodePartText, parseParams } from './form_params.js';
-import { malformed, type RawPart, type Splitter } from './form_splitter.js';
+import { parsePartHead } from './form_part_head.js';
+import { malformed, type RawPart, type Splitter, truncated } from './form_splitter.js';
 
 /** boundary of RFC 2046 section 5.1.1. */
 const BOUNDARY = /^[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]$/;
-
-/** More than one write brings, so that busboy never waits for a part to be read. */
-const PART_HWM = 1024 * 1024;
-const COPY_BELOW = 8 * 1024;
-
-/** Header fields of a part: values by name in lower case, without a prototype. */
-type PartHeaders = Readonly<Record<string, readonly string[] | undefined>>;
 
 export function isBoundary(text: string | undefined): text is string {
   return text !== undefined && BOUNDARY.test(text);
 }
 
+const [HTAB, LF, CR, SP, HYPHEN] = [0x09, 0x0a, 0x0d, 0x20, 0x2d];
+const CRLF = '\r\n';
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * | state | what comes | next |
+ * | --- | --- | --- |
+ * | preamble | what is passed over, up to a delimiter | boundary |
+ * | boundary | what stands behind a delimiter on its line | head, or over behind the closing one |
+ * | head | a header section, with the line ending in front of it | content |
+ * | content | of a part, with the line ending in front of it, up to a delimiter | boundary |
+ * | over | the epilogue, or what follows a mistake: nothing is looked at | |
+ */
+type State = 'preamble' | 'boundary' | 'head' | 'content' | 'over';
+
 export class MultipartSplitter implements Splitter {
-  private readonly dicer: Dicer;
   private readonly queue: (RawPart | EspError)[] = [];
-  /** The part whose header section has not ended. */
-  private headless: Dicer.PartStream | undefined;
-  /** Bytes that have been written since its begin, but for those of the write in which it began. */
-  private headlessLen = 0;
-  private readonly maxRawHeadLen: number;
+  private readonly delimiter: Buffer;
+  private state: State = 'preamble';
+  /** What has come, from `at` on not yet dealt with. The first line may be a boundary, as if one had ended in front of it. */
+  private data: Buffer = Buffer.from(CRLF);
+  private at = 0;
+  /** Have there been blanks behind the boundary? */
+  private padded = false;
+  /** The part whose content comes, undefined in the preamble; and how much of `data` in front of the content is none of it. */
+  private part: StreamedPart | undefined;
+  private skip = 0;
   private count = 0;
-  private closed = false;
-  private failed = false;
 
   constructor(
     boundary: string,
     private readonly limits: FormLimits,
   ) {
-    // it cuts longer header sections without a word: with this much room it shows
-    this.maxRawHeadLen = 2 * limits.maxHeaderLen;
-    const config = { boundary, maxHeaderSize: this.maxRawHeadLen, partHwm: PART_HWM };
-    this.dicer = new Dicer(config);
-    this.dicer.on('part', part => this.onPart(part));
-    this.dicer.on('finish', () => this.onClosed());
+    this.delimiter = Buffer.from(`${CRLF}--${boundary}`, 'latin1');
   }
 
   write(bytes: Buffer): void {
-    if (this.closed || this.failed) return;
-    const { headless } = this;
-    try {
-      this.dicer.write(bytes);
-    } catch (thrown) {
-      return this.fail(malformed(describeThrown(thrown)));
-    }
-    if (headless === undefined || this.headless !== headless) return;
-    this.headlessLen += bytes.length;
-    if (this.headlessLen > this.maxRawHeadLen) this.headTooLong();
+    if (this.state === 'over') return;
+    this.data = this.data.length === 0 ? bytes : Buffer.concat([this.data, bytes]);
+    while (this.step());
+    // a few bytes must not keep all that they came with
+    this.data = this.at < this.data.length ? Buffer.from(this.data.subarray(this.at)) : NOTHING;
+    this.at = 0;
   }
 
   end(): void {
-    if (this.closed || this.failed) return;
-    if (this.headless !== undefined) this.headOpen();
-    else this.fail(malformed('it ends before its closing boundary'));
+    if (this.state !== 'over') this.fail(truncated());
   }
 
   shift(): RawPart | EspError | undefined {
@@ -76,105 +70,135 @@ export class MultipartSplitter implements Splitter {
   }
 
   destroy(): void {
-    this.failed = true;
-    this.dicer.destroy();
+    this.finish();
+    this.part?.drop();
   }
 
-  private onPart(stream: Dicer.PartStream): void {
-    if (this.failed) return;
-    if (this.headless !== undefined) return this.headOpen();
+  /** @returns whether there is more to do with what has come */
+  private step(): boolean {
+    switch (this.state) {
+      case 'preamble':
+      case 'content':
+        return this.content();
+      case 'boundary':
+        return this.boundary();
+      case 'head':
+        return this.head();
+      case 'over':
+        return false;
+    }
+  }
+
+  private content(): boolean {
+    const found = this.data.indexOf(this.delimiter, this.at);
+    const end = found < 0 ? this.certainEnd() : found;
+    if (end > this.at) {
+      this.part?.push(this.data.subarray(this.at + this.skip, end));
+      this.skip = 0;
+    }
+    this.at = end;
+    if (found < 0) return false;
+    this.part?.finish();
+    this.at += this.delimiter.length;
+    this.padded = false;
+    this.state = 'boundary';
+    return true;
+  }
+
+  /** Where what may become a delimiter begins; there is none in front of it. */
+  private certainEnd(): number {
+    const { data, delimiter } = this;
+    let from = Math.max(this.at, data.length - delimiter.length + 1);
+    for (;;) {
+      const start = data.indexOf(CR, from);
+      if (start < 0) return data.length;
+      if (data.compare(delimiter, 0, data.length - start, start) === 0) return start;
+      from = start + 1;
+    }
+  }
+
+  private boundary(): boolean {
+    const { data } = this;
+    // transport padding, which relays may have added
+    for (; data[this.at] === SP || data[this.at] === HTAB; this.at++) this.padded = true;
+    if (data.length - this.at < 2) return false;
+    const [first, second] = [data[this.at], data[this.at + 1]];
+    if (first === HYPHEN && second === HYPHEN && !this.padded) return this.finish();
+    if (first !== CR || second !== LF) return this.fail(malformed('a boundary is not all of its line'));
     this.count += 1;
-    if (this.count > this.limits.maxParts) {
-      return this.fail(beyond(this.limits, 'maxParts', 'the number of parts'));
+    if (this.count > this.limits.maxParts) return this.fail(beyond(this.limits, 'maxParts', 'the number of parts'));
+    this.state = 'head';
+    return true;
+  }
+
+  private head(): boolean {
+    const { limits, at } = this;
+    // the line endings in front of it and behind it are none of its bytes
+    const most = limits.maxHeaderLen + 2 * CRLF.length;
+    const window = this.data.subarray(at, at + most);
+    const end = window.indexOf(CRLF + CRLF);
+    const cut = window.indexOf(this.delimiter);
+    if (cut >= 0 && (end < 0 || cut < end)) return this.fail(malformed('the header section of a part does not end'));
+    if (end < 0 && window.length < most) return false;
+    if (end < 0) return this.fail(beyond(limits, 'maxHeaderLen', 'the length of a header section'));
+    const head = parsePartHead(window.toString('latin1', CRLF.length, end));
+    if (typeof head === 'string') return this.fail(malformed(head));
+    if (Buffer.byteLength(head.name) > limits.maxFieldNameLen) {
+      return this.fail(beyond(limits, 'maxFieldNameLen', 'the length of a name'));
     }
-    this.headless = stream;
-    this.headlessLen = 0;
-    stream.on('header', headers => this.onHead(stream, headers as PartHeaders));
+    this.part = new StreamedPart(head.name, head.filename, head.type);
+    this.queue.push(this.part);
+    // a part without content may have no line ending of its own in front of the delimiter
+    this.at += end + CRLF.length;
+    this.skip = CRLF.length;
+    this.state = 'content';
+    return true;
   }
 
-  /** The closing boundary has come. */
-  private onClosed(): void {
-    this.closed = true;
-    if (this.headless !== undefined && !this.failed) this.headOpen();
-  }
-
-  private onHead(stream: Dicer.PartStream, headers: PartHeaders): void {
-    if (this.failed) return;
-    this.headless = undefined;
-    if (lengthOf(headers) > this.limits.maxHeaderLen) return this.headTooLong();
-    const [disposition, second] = headers['content-disposition'] ?? [];
-    const parsed = isFieldValue(disposition) ? parseParams(disposition.trim()) : undefined;
-    const name = parsed?.params.get('name');
-    if (second !== undefined || parsed?.value !== 'form-data' || name === undefined) {
-      return this.fail(malformed('a part has no proper Content-Disposition: form-data with a name'));
-    }
-    const part = new StreamPart(
-      decodePartText(name),
-      fileNameOf(parsed.params),
-      mediaType(headers['content-type']?.[0]),
-      stream,
-    );
-    if (Buffer.byteLength(part.name) > this.limits.maxFieldNameLen) {
-      return this.fail(beyond(this.limits, 'maxFieldNameLen', 'the length of a name'));
-    }
-    this.queue.push(part);
-  }
-
-  private headOpen(): void {
-    this.fail(malformed('the header section of a part does not end'));
-  }
-
-  private headTooLong(): void {
-    this.fail(beyond(this.limits, 'maxHeaderLen', 'the length of a header section'));
-  }
-
-  private fail(error: EspError): void {
-    this.failed = true;
+  private fail(error: EspError): false {
     this.queue.push(error);
+    return this.finish();
+  }
+
+  private finish(): false {
+    this.state = 'over';
+    this.data = NOTHING;
+    this.at = 0;
+    return false;
   }
 }
 
-/** A part whose content is in a stream of busboy's. */
-class StreamPart implements RawPart {
+/** A part whose content comes in pieces. */
+class StreamedPart implements RawPart {
+  private readonly pieces: Buffer[] = [];
+  private whole = false;
+
   constructor(
     readonly name: string,
     readonly filename: string | undefined,
     readonly type: string,
-    private readonly stream: Dicer.PartStream,
   ) {}
 
   get ended(): boolean {
-    return this.stream.readableEnded;
+    return this.whole && this.pieces.length === 0;
+  }
+
+  push(piece: Buffer): void {
+    // a small piece must not keep the bytes around it in memory
+    if (piece.length > 0) this.pieces.push(piece.length < COPY_BELOW ? Buffer.from(piece) : piece);
+  }
+
+  finish(): void {
+    this.whole = true;
   }
 
   take(): Buffer | undefined {
-    const piece = this.stream.read() as Buffer | null;
-    if (piece === null) return undefined;
-    // a small piece must not keep the bytes around it in memory
-    return piece.length < COPY_BELOW ? Buffer.from(piece) : piece;
+    return this.pieces.shift();
+  }
+
+  drop(): void {
+    this.pieces.length = 0;
   }
 }
 
-/** The bytes that the fields came as, white space and repairs apart. */
-function lengthOf(headers: PartHeaders): number {
-  let len = 0;
-  for (const [name, values = []] of Object.entries(headers)) {
-    for (const value of values) len += name.length + ': '.length + value.length + '\r\n'.length;
-  }
-  return len;
-}
-
-/** `filename*` is not for forms (RFC 7578 section 4.2), but some clients send nothing else. */
-function fileNameOf(params: ReadonlyMap<string, string>): string | undefined {
-  const plain = params.get('filename');
-  if (plain !== undefined) return baseName(decodePartText(plain));
-  const extended = params.get('filename*');
-  return extended === undefined ? undefined : baseName(decodeExtValue(extended) ?? '');
-}
-
-/** A part's Content-Type (RFC 7578 section 4.4). What is none stands for bytes of an unknown kind. */
-function mediaType(field: string | undefined): string {
-  if (field === undefined) return 'text/plain';
-  const type = parseParams(field.trim())?.value;
-  return type?.includes('/') ? type : 'application/octet-stream';
-}
+const COPY_BELOW = 8 * 1024;

@@ -6,7 +6,7 @@ import { HTTPD_400_BAD_REQUEST, HTTPD_413_CONTENT_TOO_LARGE, withStatus } from '
 import type { HttpdReq } from '../httpd/req.js';
 import { harmless } from '../thenable.js';
 import { beyond, type FormLimits } from './form_options.js';
-import { GrowingBuffer, malformed, type RawPart, type Splitter } from './form_splitter.js';
+import { GrowingBuffer, type RawPart, type Splitter, truncated } from './form_splitter.js';
 
 /** A field or a file of a form. Its content can be read once, before the next part is asked for. */
 export interface FormPart {
@@ -82,9 +82,8 @@ export class FormReader {
     for (;;) {
       const piece = part.raw.take();
       if (piece !== undefined) return this.counted(part, piece);
-      await tick();
       if (part.raw.ended) return undefined;
-      if (this.over) throw this.fail(malformed('it ends in the middle of a part'));
+      if (this.over) throw this.fail(truncated());
       await this.feed();
     }
   }
@@ -169,9 +168,4 @@ class Part implements FormPart {
     for await (const piece of this) content.append(piece);
     return content.take();
   }
-}
-
-/** Streams say that they have ended in a tick of their own. */
-function tick(): Promise<void> {
-  return new Promise(resolve => process.nextTick(resolve));
 }

@@ -11,7 +11,7 @@ export interface RawPart {
   readonly type: string;
   /** Content that has come since it was asked last; undefined if there is none. */
   take(): Buffer | undefined;
-  /** Has all of it been taken? Known a tick after `take` has given nothing. */
+  /** Has all of it been taken? */
   readonly ended: boolean;
 }
 
@@ -29,6 +29,11 @@ export interface Splitter {
 
 export function malformed(what: string): EspError {
   return new EspError(ESP_ERR_HTTPD_INVALID_REQ, `the form is malformed: ${what}`);
+}
+
+/** The body ends too soon, wherever that is. */
+export function truncated(): EspError {
+  return malformed('it ends before its closing boundary');
 }
 
 /** Bytes that come in pieces of any size. The room doubles, so that it is never much more than what is in it. */

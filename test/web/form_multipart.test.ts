@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { EspError } from '../../src/err.js';
 import { HTTPD_400_BAD_REQUEST, HTTPD_413_CONTENT_TOO_LARGE } from '../../src/httpd/http_err.js';
+import { formParts } from '../../src/web/form.js';
 import { everyWay, pieces } from '../support/feed.js';
-import { BOUNDARY, MULTIPART, multipart, type PartSpec, readAll } from './form_support.js';
+import { BOUNDARY, fakeReq, MULTIPART, multipart, type PartSpec, readAll } from './form_support.js';
 
 const MALFORMED = `ESP_ERR_HTTPD_INVALID_REQ ${HTTPD_400_BAD_REQUEST}`;
 const TOO_LARGE = `ESP_ERR_INVALID_SIZE ${HTTPD_413_CONTENT_TOO_LARGE}`;
@@ -19,6 +21,19 @@ async function sameInEveryWay(body: Buffer, ...rest: [options?: Parameters<typeo
     if (JSON.stringify(seen) !== JSON.stringify(first)) expect(seen, name).toEqual(first);
   }
   return first;
+}
+
+/** What a form fails with whose parts are read like that. */
+async function failureOf(chunks: readonly Uint8Array[], reading: string): Promise<string> {
+  try {
+    for await (const part of formParts(fakeReq(MULTIPART, chunks).req)) {
+      if (reading === 'all') await part.bytes();
+      if (reading === 'a piece') for await (const piece of part) if (piece.length > 0) break;
+    }
+    return 'none';
+  } catch (error) {
+    return (error as EspError).message;
+  }
 }
 
 describe('parts, in whichever way they arrive', () => {
@@ -72,8 +87,34 @@ describe('parts, in whichever way they arrive', () => {
     expect(await sameInEveryWay(body)).toEqual({ parts: ['a|-|text/plain|1'], outcome: 'ok' });
   });
 
-  test('a form without parts', async () => {
-    expect(await sameInEveryWay(Buffer.from(`--${BOUNDARY}--\r\n`))).toEqual({ parts: [], outcome: 'ok' });
+  test.each(['', '\r\n', ' ', ' \t\r\n', '\r\nepilogue'])('a form without parts, and %j behind it', async rest => {
+    expect(await sameInEveryWay(Buffer.from(`--${BOUNDARY}--${rest}`))).toEqual({ parts: [], outcome: 'ok' });
+  });
+
+  // RFC 2046 section 5.1.1: transport-padding
+  test.each([' ', '\t', ' \t '.repeat(20)])('blanks behind any boundary: %j', async blanks => {
+    const form = multipart({ content: '1' }, { name: 'b', filename: 'x', content: ' \r\n ' }, { name: 'c' }).toString();
+    const body = Buffer.from(form.replaceAll(new RegExp(`(--${BOUNDARY}(?:--)?)\r\n`, 'g'), `$1${blanks}\r\n`));
+    expect(body.toString().split(`${blanks}\r\n`).length).toBeGreaterThan(4);
+    expect(await sameInEveryWay(body)).toEqual({
+      parts: ['a|-|text/plain|1', 'b|x|text/plain| \r\n ', 'c|-|text/plain|'],
+      outcome: 'ok',
+    });
+  });
+
+  test('a part without content, whose header section the boundary ends', async () => {
+    const body = Buffer.from(
+      `--${BOUNDARY}\r\n${disposition('name=a')}\r\n--${BOUNDARY}\r\n${disposition('name=b')}\r\n--${BOUNDARY}--`,
+    );
+    expect(await sameInEveryWay(body)).toEqual({ parts: ['a|-|text/plain|', 'b|-|text/plain|'], outcome: 'ok' });
+  });
+
+  test('a header line that is folded (RFC 5322 section 2.2.3)', async () => {
+    const head = 'Content-Disposition: form-data;\r\n name="a";\r\n\tfilename="x"\r\nContent-Type:\r\n text/html\r\n';
+    expect(await sameInEveryWay(multipart({ head, content: '1' }))).toEqual({
+      parts: ['a|x|text/html|1'],
+      outcome: 'ok',
+    });
   });
 
   test('contents of any bytes, in pieces of any size', async () => {
@@ -126,6 +167,14 @@ describe('names and file names', () => {
     ["name=a; filename*=iso-8859-1''x.txt", 'a', ''],
     ["name=a; filename*=UTF-8''%ff", 'a', ''],
     ["name=a; filename=plain; filename*=UTF-8''ext", 'a', 'plain'],
+    // as the HttpClient of .NET sends it, whatever comes first
+    ['name=a; filename="=?utf-8?B?w7wudHh0?="; filename*=utf-8\'\'%C3%BC.txt', 'a', 'ü.txt'],
+    ['name=a; filename*=utf-8\'\'%C3%BC.txt; filename="=?UTF-8?q?=C3=BC.txt?="', 'a', 'ü.txt'],
+    ['name=a; filename="=?utf-8?B?w7wu?= =?utf-8?B?dHh0?="; filename*=utf-8\'\'%C3%BC.txt', 'a', 'ü.txt'],
+    ['name=a; filename="=?utf-8?B?eA==?="; filename*=utf-8\'\'..%2Fx', 'a', 'x'],
+    ['name=a; filename="=?utf-8?B?eA==?="; filename*=utf-8\'\'%ff', 'a', '=?utf-8?B?eA==?='],
+    ['name=a; filename="=?utf-8?B?eA==?="', 'a', '=?utf-8?B?eA==?='],
+    ['name=a; filename="=?x"; filename*=UTF-8\'\'ext', 'a', '=?x'],
     ['name=a;', 'a', '-'],
     ['name=a; ; size=1', 'a', '-'],
   ])('%s', async (rest, name, filename) => {
@@ -167,6 +216,14 @@ describe('a malformed form: ESP_ERR_HTTPD_INVALID_REQ and 400', () => {
     ['a name that is no token', multipart({ head: disposition('name=a b') }).toString()],
     ['NUL in a file name', multipart({ head: disposition('name=a; filename="x\0.txt"') }).toString()],
     ['a line ending in a name', multipart({ head: disposition('name="a\nb"') }).toString()],
+    ['a line that is no field', multipart({ head: `${good}\r\nx\r\n` }).toString()],
+    ['a first line that is folded', multipart({ head: ` x\r\n${good}\r\n` }).toString()],
+    ['text behind a boundary', multipart({}).toString().replace(`${BOUNDARY}\r\n`, `${BOUNDARY}x\r\n`)],
+    ['text behind blanks behind it', multipart({}).toString().replace(`${BOUNDARY}\r\n`, `${BOUNDARY} x\r\n`)],
+    ['one hyphen behind it', multipart({}).toString().replace(`${BOUNDARY}\r\n`, `${BOUNDARY}-\r\n`)],
+    ['blanks before its two hyphens', `--${BOUNDARY} --\r\n`],
+    ['a bare LF behind it', multipart({}).toString().replace(`${BOUNDARY}\r\n`, `${BOUNDARY}\n`)],
+    ['a bare CR behind it', multipart({}).toString().replace(`${BOUNDARY}\r\n`, `${BOUNDARY}\r`)],
     ['a field name with a blank', multipart({ head: 'Content-Disposition : form-data; name=a\r\n' }).toString()],
   ])('%s', async (_why, body) => {
     expect(await sameInEveryWay(Buffer.from(body))).toEqual({ parts: [], outcome: MALFORMED });
@@ -182,6 +239,19 @@ describe('a malformed form: ESP_ERR_HTTPD_INVALID_REQ and 400', () => {
       expect([parts, outcome], `${len}`).toEqual([whole.slice(0, Math.max(0, delimiters - 1)), MALFORMED]);
     }
     expect((await readAll(MULTIPART, [body.subarray(0, end)])).outcome).toBe('ok');
+  });
+
+  test('cut off anywhere, and however it comes: one message', async () => {
+    const body = multipart({ content: '1' }, { name: 'b', filename: 'x', content: '2\r\n2' });
+    const messages = new Set<string>();
+    for (let len = 0; len < body.length - '\r\n'.length; len++) {
+      const start = body.subarray(0, len);
+      for (const chunks of [[start], [...pieces(start, [1])], [...pieces(start, [7])]]) {
+        // read, asked for in part, or passed over
+        for (const reading of ['all', 'a piece', 'none']) messages.add(await failureOf(chunks, reading));
+      }
+    }
+    expect([...messages]).toEqual(['the form is malformed: it ends before its closing boundary']);
   });
 
   test('the parts in front of a bad one come', async () => {
