@@ -9,7 +9,7 @@ const PROBLEMS_MAX = 30;
 /** Lines of the log, of level warn or error, that belong to what clients do. All others are problems. */
 const EXPECTED_LINES = [
   /^httpd_accept_conn: (all \d+ sockets are taken|\S+ has \d+ sessions)/,
-  /^httpd_uri: (no handler for|httpd_uri: |uri handler)/,
+  /^httpd_uri: (URI '|Method '|httpd_uri: |uri handler)/,
   /^parse_block: /,
   /^httpd_sess_process: uri handler execution failed/,
   /^httpd_ws_fail_connection: /,

@@ -49,10 +49,13 @@ async function echoHandler(req: HttpdReq): Promise<number> {
   if (pkt.len > MAX_FRAME_LEN) {
     throw new EspError(ESP_ERR_INVALID_SIZE, `a frame of ${pkt.len} bytes; this example takes ${MAX_FRAME_LEN}`);
   }
+  log.info(`frame len is ${pkt.len}`);
   const payload = Buffer.alloc(pkt.len);
-  pkt.payload = payload;
-  await req.wsRecvFrame(pkt, pkt.len);
-  log.info(`Got packet with message: ${printable(payload)}`);
+  if (pkt.len > 0) {
+    pkt.payload = payload;
+    await req.wsRecvFrame(pkt, pkt.len);
+    log.info(`Got packet with message: ${printable(payload)}`);
+  }
   log.info(`Packet type: ${pkt.type}`);
 
   const sess = sessionOf(req);
@@ -99,15 +102,15 @@ async function echoPartialHandler(req: HttpdReq): Promise<number> {
   const part = wsFrame({ type, fragmented: true });
   do {
     const size = Math.min(CHUNK_SIZE, pkt.leftLen);
-    if (log.debugOn) log.debug(`Reading chunk: left_len=${pkt.leftLen}, chunk_size=${size}`);
     if (size > 0) {
+      log.info(`Reading chunk: left_len=${pkt.leftLen}, chunk_size=${size}`);
       pkt.payload = chunk;
       await req.wsRecvFramePart(pkt, size);
     }
     part.payload = chunk.subarray(0, size);
     part.final = pkt.final && pkt.leftLen === 0;
     await req.wsSendFrame(part);
-    if (log.debugOn) log.debug(`Sent fragmented chunk: len=${size}, final=${Number(part.final)}`);
+    if (size > 0) log.info(`Sent fragmented chunk: len=${size}, final=${Number(part.final)}`);
     part.type = HTTPD_WS_TYPE_CONTINUE;
   } while (pkt.leftLen > 0);
   log.info(`Packet type: ${type}`);

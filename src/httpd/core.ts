@@ -228,6 +228,7 @@ export class HttpdCore implements SessHost {
       sess.end('openFn refused it');
       return undefined;
     }
+    if (log.debugOn) sessLog.debug(`httpd_sess_new: active sockets: ${this.sessions.size - this.refusals}`);
     this.events.emit('connected', sess.fd);
     if (log.debugOn) {
       log.debug('httpd_accept_conn: complete');
@@ -262,7 +263,8 @@ export class HttpdCore implements SessHost {
     if (sess.protocol instanceof Refusal) this.refusals -= 1;
     if (log.debugOn) {
       log.debug(`httpd_sess_delete: fd = ${sess.fd}`);
-      log.debug(`httpd_sess_delete: ${escapeForLog(reason)}; active sockets: ${this.sessions.size}`);
+      log.debug(`httpd_sess_delete: ${escapeForLog(reason)}`);
+      log.debug(`httpd_sess_delete: active sockets: ${this.sessions.size - this.refusals}`);
     }
     if (!(sess.protocol instanceof Refusal)) {
       const onFailure = (thrown: unknown) => this.failures.tell(log, 'httpd_sess_delete: close_fn failed', thrown);

@@ -180,6 +180,11 @@ export class Response {
     this.headers += `${name}: ${value}\r\n`;
   }
 
+  /** Has a header of this name been set, other than its type, length or coding? @param name in lower case */
+  hasHeader(name: string): boolean {
+    return `\r\n${this.headers}`.toLowerCase().includes(`\r\n${name}:`);
+  }
+
   /** Adds a header of the library's own, which `maxRespHeaders` does not count. */
   addHeader(name: string, value: string): void {
     this.mustNotHaveBegun('add a header');

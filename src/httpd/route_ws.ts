@@ -58,9 +58,9 @@ export class RouteWs implements WsHost<HttpdReq> {
     return this.route.handler(req);
   }
 
-  onHandlerDone(sess: Sess, req: HttpdReq): void {
+  onHandlerDone(sess: Sess, req: HttpdReq, peerCloses: boolean): void {
     returnCtx(sess, req, this.core.onFreeFailure);
-    this.core.story.done();
+    this.core.story.done(peerCloses ? sess.fd : undefined);
   }
 
   onHandlerRefused(sess: Sess, result: unknown): void {
@@ -74,7 +74,11 @@ export class RouteWs implements WsHost<HttpdReq> {
 
   onFrame(sess: Sess, firstByte: number, len: number): void {
     this.core.stats.framesReceived += 1;
-    this.core.story.frame(sess.fd, firstByte, len);
+    this.core.story.frame(sess.fd, firstByte, len, this.wantsControlFrames);
+  }
+
+  onControl(sess: Sess, type: number, len: number): void {
+    this.core.story.control(sess.fd, type, len);
   }
 
   onData(sess: Sess, len: number): void {

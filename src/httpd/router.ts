@@ -71,7 +71,11 @@ function findHandler(conn: HttpConn, core: HttpdCore, head: RequestHead, path: s
   core.story.found(path, method, route, core.uris);
   if (route !== undefined) return serve(conn, core, route, head, req);
   if (path === '*' && method === HTTP_OPTIONS) return conn.invoke(req, answerOptions);
-  if (allow === undefined) return conn.errors.send(req, HTTPD_404_NOT_FOUND);
+  if (allow === undefined) {
+    core.story.notFound(path);
+    return conn.errors.send(req, HTTPD_404_NOT_FOUND);
+  }
+  core.story.notAllowed(path, method);
   conn.resp.addHeader('Allow', allow);
   conn.errors.send(req, HTTPD_405_METHOD_NOT_ALLOWED);
 }

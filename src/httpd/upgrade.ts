@@ -4,14 +4,7 @@
 import { ESP_ERR_INVALID_STATE, ESP_ERR_NO_MEM, ESP_FAIL, ESP_OK, EspError } from '../err.js';
 import { WS_CLOSE_GOING_AWAY, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE, type HttpdWsFrame, payloadOf } from '../httpd_ws/frame_type.js';
-import {
-  type Accepted,
-  acceptKey,
-  checkHandshake,
-  keyWithGuid,
-  type Refused,
-  UPGRADE_REQUIRED,
-} from '../httpd_ws/handshake.js';
+import { type Accepted, checkHandshake, type Refused, UPGRADE_REQUIRED } from '../httpd_ws/handshake.js';
 import { whyNotAllowed } from '../httpd_ws/options.js';
 import { isFinal } from '../httpd_ws/send.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
@@ -97,7 +90,7 @@ class Upgrade {
     const req = conn.current as HttpdReq;
     // others may have come while the application decided
     if (host.full) return conn.invoke(req, () => refuse(req, FULL));
-    this.log();
+    this.tell();
     const { accept, protocol, deflate } = this.accepted;
     let fields = `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
     if (protocol !== undefined) fields += `Sec-WebSocket-Protocol: ${protocol}\r\n`;
@@ -125,13 +118,16 @@ class Upgrade {
     sess.pump();
   }
 
-  private log(): void {
-    const { logs } = this.core;
-    if (!logs.ws.debugOn) return;
-    const key = findHeader(this.head.headers, 'sec-websocket-key') ?? '';
-    logs.uri.debug(`httpd_uri: Responding WS handshake to sock ${this.conn.sess.fd}`);
-    logs.ws.debug(`httpd_ws_respond_server_handshake: Server key before encoding: ${keyWithGuid(key)}`);
-    logs.ws.debug(`httpd_ws_respond_server_handshake: Generated server key: ${acceptKey(key)}`);
+  private tell(): void {
+    const { conn, core, head, route } = this;
+    const { protocol } = this.accepted;
+    core.story.handshake(conn.sess.fd, findHeader(head.headers, 'sec-websocket-key') ?? '');
+    const offered = joinHeaders(head.headers, 'sec-websocket-protocol');
+    // a list of empty elements offers nothing
+    if (offered === undefined || !/[^,\s]/.test(offered)) return;
+    // one that the application has chosen itself is its own affair
+    if (protocol === undefined && conn.resp.hasHeader('sec-websocket-protocol')) return;
+    core.story.subprotocol(offered, protocol, route.subprotocols);
   }
 }
 

@@ -57,6 +57,11 @@ export class Inbox {
     return this.waiter !== undefined;
   }
 
+  /** How many bytes of what it waits for it has. */
+  get filled(): number {
+    return this.waiter?.at ?? 0;
+  }
+
   /** Has the handler something to receive? */
   get hasOffer(): boolean {
     return this.offered !== RECV_MORE;

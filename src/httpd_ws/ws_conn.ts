@@ -31,6 +31,7 @@ import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG, type Httpd
 import { giveInbox, type Inbox, RECV_MESSAGE, takeInbox } from './inbox.js';
 import { Keepalive, PEER_DEAD, PING_DUE } from './keepalive.js';
 import { RECV_LONG, RECV_MORE } from './recv.js';
+import { tellAsked, tellRead } from './recv_story.js';
 import type { EncodedMessage } from './send.js';
 import type { WsHost } from './ws_host.js';
 import { WsTx } from './ws_tx.js';
@@ -151,6 +152,7 @@ export class WsConn implements Protocol {
       throw new EspError(ESP_ERR_INVALID_STATE, 'no frame to receive: the handler is called when one has come');
     }
     inbox.describe(pkt);
+    tellAsked(this.host.log, pkt.len, maxLen, how);
     if (maxLen === 0) return RESOLVED;
     // all of it, or what earlier calls for a part have left
     const { leftLen } = pkt;
@@ -162,6 +164,7 @@ export class WsConn implements Protocol {
     }
     if (!sess.open) throw clientGone(ESP_FAIL, 'the session has ended');
     const received = inbox.receive(sess.input, pkt, Math.min(leftLen, maxLen));
+    tellRead(this.host.log, pkt.len, leftLen - pkt.leftLen);
     if (inbox.waiting) {
       sess.pump();
       if (inbox.waiting) this.wait();
@@ -250,7 +253,7 @@ export class WsConn implements Protocol {
       this.inTime();
       inbox.settle(new EspError(ESP_ERR_INVALID_STATE, 'the handler has ended without awaiting this call'));
     }
-    this.host.onHandlerDone(sess, this.req);
+    this.host.onHandlerDone(sess, this.req, this.peerClose !== undefined);
     let failure: Failure | undefined;
     const wasData = inbox?.hasOffer && inbox.type < HTTPD_WS_TYPE_CLOSE;
     if (inbox?.hasOffer) failure = inbox.release(sess.input);
@@ -286,6 +289,7 @@ export class WsConn implements Protocol {
       if (inbox.type === HTTPD_WS_TYPE_CLOSE && !this.checkClose(payload)) return;
       if (!host.wantsControlFrames && !this.isUnasked(inbox.type, payload)) {
         this.onControl(inbox.type, payload);
+        host.onControl(sess, inbox.type, inbox.len);
         inbox.release(input);
         return;
       }
@@ -309,13 +313,10 @@ export class WsConn implements Protocol {
   }
 
   private onControl(type: number, payload: Buffer): void {
-    const { log } = this.host;
-    if (type === HTTPD_WS_TYPE_PING) {
-      if (log.debugOn) log.debug('httpd_ws_get_frame_type: Got a WS PING frame, Replying PONG...');
-      if (!this.closing) this.tx.control(HTTPD_WS_TYPE_PONG, payload);
-    } else if (this.peerClose !== undefined) {
-      if (log.debugOn) log.debug('httpd_ws_get_frame_type: Got a WS CLOSE frame, Replying CLOSE...');
-      this.answerClose(this.peerClose);
+    if (type !== HTTPD_WS_TYPE_PING) {
+      if (this.peerClose !== undefined) this.answerClose(this.peerClose);
+    } else if (!this.closing) {
+      this.tx.control(HTTPD_WS_TYPE_PONG, payload);
     }
   }
 
@@ -357,11 +358,13 @@ export class WsConn implements Protocol {
 
   /** Moves payload to a handler that waits for it. @returns whether it has all that it asked for */
   private feed(input: Input, inbox: Inbox): boolean {
+    const { filled } = inbox;
     const n = inbox.feed(input);
     if (typeof n !== 'number') {
       this.fail(n);
       return false;
     }
+    tellRead(this.host.log, inbox.len, n && filled + n);
     if (n > 0) this.host.onData(this.sess, n);
     if (!inbox.waiting) this.inTime();
     else if (n > 0) this.wait();

@@ -48,6 +48,7 @@ describe('npm start', () => {
       "I (<n>) ws_echo_server: Starting server on port: '0'\n" +
         'I (<n>) ws_echo_server: Registering URI handlers\n' +
         'I (<n>) ws_echo_server: Open http://localhost:<port>/ to try it; Ctrl-C stops the server\n' +
+        'I (<n>) ws_echo_server: frame len is 9\n' +
         'I (<n>) ws_echo_server: Got packet with message: Espressif\n' +
         'I (<n>) ws_echo_server: Packet type: 1\n',
     );

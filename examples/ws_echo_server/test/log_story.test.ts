@@ -3,7 +3,7 @@
  */
 import * as net from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { frame, TEXT } from '../driver_client.js';
+import { CLOSE, frame, PING, TEXT } from '../driver_client.js';
 import { type Program, startExample } from './child.js';
 
 /** The handshake of ESP-IDF's README, with a right key. */
@@ -28,6 +28,7 @@ D httpd_uri: httpd_register_uri_handler: [<n>] installed /ws
 D httpd: httpd_server: processing listen socket <n>
 D httpd: httpd_accept_conn: newfd = <n>
 D httpd_sess: httpd_sess_new: fd = <n>
+D httpd_sess: httpd_sess_new: active sockets: <n>
 D httpd: httpd_accept_conn: complete
 D httpd: httpd_server: doing select maxfd+1 = <n>
 D httpd: httpd_server: processing socket <n>
@@ -76,22 +77,27 @@ D httpd_uri: httpd_find_uri_handler: [<n>] = /ws
 D httpd_uri: httpd_uri: Responding WS handshake to sock <n>
 D httpd_ws: httpd_ws_respond_server_handshake: Server key before encoding: <key>
 D httpd_ws: httpd_ws_respond_server_handshake: Generated server key: <key>
+W httpd_ws: Sec-WebSocket-Protocol echo not supported, URI do not support any subprotocols
 D httpd_sess: httpd_sess_process: httpd_req_delete
 D httpd_sess: httpd_sess_process: success
 D httpd: httpd_server: doing select maxfd+1 = <n>
 D httpd: httpd_server: processing socket <n>
 D httpd_sess: httpd_sess_process: httpd_req_new
 D httpd_parse: httpd_req_new: New request, has WS? Yes, sd->ws_handler valid? Yes, sd->ws_close? No
-D httpd_parse: httpd_req_new: New WS request from existing socket
 D httpd_txrx: httpd_recv_with_opt: requested length = <n>
 D httpd_txrx: httpd_recv_with_opt: received length = <n>
 D httpd_ws: httpd_ws_get_frame_type: First byte received: 0x<n>
+D httpd_ws: httpd_ws_get_frame_type: Handler not requests control frames
+D httpd_parse: httpd_req_new: New WS request from existing socket, ws_type=<n>
 - D httpd_txrx: httpd_recv_with_opt: requested length = <n>
 - D httpd_txrx: httpd_recv_with_opt: received length = <n>
 - D httpd_txrx: httpd_recv_with_opt: requested length = <n>
 - D httpd_txrx: httpd_recv_with_opt: received length = <n>
+D httpd_ws: regard max_len == <n> is OK for user to get frame len
+I ws_echo_server: frame len is <n>
 - D httpd_txrx: httpd_recv_with_opt: requested length = <n>
 - D httpd_txrx: httpd_recv_with_opt: received length = <n>
+D httpd_ws: Frame length: <n>, Bytes Read: <n>
 I ws_echo_server: Got packet with message: Trigger async
 I ws_echo_server: Packet type: <n>
 D httpd_sess: httpd_sess_process: httpd_req_delete
@@ -100,11 +106,56 @@ D httpd: httpd_server: doing select maxfd+1 = <n>
 D httpd: httpd_server: processing ctrl message
 D httpd: httpd_process_ctrl_msg: work
 D httpd: httpd_server: doing select maxfd+1 = <n>
+D httpd: httpd_server: processing socket <n>
+D httpd_sess: httpd_sess_process: httpd_req_new
+D httpd_parse: httpd_req_new: New request, has WS? Yes, sd->ws_handler valid? Yes, sd->ws_close? No
+D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+D httpd_txrx: httpd_recv_with_opt: received length = <n>
+D httpd_ws: httpd_ws_get_frame_type: First byte received: 0x<n>
+D httpd_ws: httpd_ws_get_frame_type: Handler not requests control frames
+- D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+- D httpd_txrx: httpd_recv_with_opt: received length = <n>
+- D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+- D httpd_txrx: httpd_recv_with_opt: received length = <n>
+- D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+- D httpd_txrx: httpd_recv_with_opt: received length = <n>
+D httpd_ws: Frame length: <n>, Bytes Read: <n>
+D httpd_ws: httpd_ws_get_frame_type: Got a WS PING frame, Replying PONG...
+D httpd_parse: httpd_req_new: New WS request from existing socket, ws_type=<n>
+D httpd_sess: httpd_sess_process: httpd_req_delete
+D httpd_sess: httpd_sess_process: success
+D httpd: httpd_server: doing select maxfd+1 = <n>
+D httpd: httpd_server: processing socket <n>
+D httpd_sess: httpd_sess_process: httpd_req_new
+D httpd_parse: httpd_req_new: New request, has WS? Yes, sd->ws_handler valid? Yes, sd->ws_close? No
+D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+D httpd_txrx: httpd_recv_with_opt: received length = <n>
+D httpd_ws: httpd_ws_get_frame_type: First byte received: 0x<n>
+D httpd_ws: httpd_ws_get_frame_type: Handler not requests control frames
+- D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+- D httpd_txrx: httpd_recv_with_opt: received length = <n>
+- D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+- D httpd_txrx: httpd_recv_with_opt: received length = <n>
+- D httpd_txrx: httpd_recv_with_opt: requested length = <n>
+- D httpd_txrx: httpd_recv_with_opt: received length = <n>
+D httpd_ws: Frame length: <n>, Bytes Read: <n>
+D httpd_ws: httpd_ws_get_frame_type: Got a WS CLOSE frame, Replying CLOSE...
+D httpd_parse: httpd_req_new: New WS request from existing socket, ws_type=<n>
+D httpd_sess: httpd_sess_process: httpd_req_delete
+D httpd_parse: httpd_req_cleanup: Try closing WS connection at FD: <n>
+D httpd_sess: httpd_sess_process: success
+D httpd: httpd_server: doing select maxfd+1 = <n>
+- D httpd: httpd_server: processing ctrl message
+- D httpd: httpd_process_ctrl_msg: work
+D httpd_sess: httpd_sess_delete: fd = <n>
++ D httpd_sess: httpd_sess_delete: closed with a Close frame
+D httpd_sess: httpd_sess_delete: active sockets: <n>
+- D httpd: httpd_server: doing select maxfd+1 = <n>
 `;
 
 /**
  * The story here. Lines with - are ESP-IDF's only: it pauses and goes back at the first header, reads a head by blocks of
- * 128 bytes, which may cut a name, and a frame in four reads. Lines with + are ours only.
+ * 128 bytes, which may cut a name, and a frame in four reads; and it closes from its work queue. Lines with + are ours only.
  */
 const STORY = ESP_IDF.trim()
   .split('\n')
@@ -138,9 +189,9 @@ function story(text: string): string[] {
 const SELECT = 'doing select maxfd\\+1 = \\d+\\n$';
 
 /** A client that does each step when the server waits for it: what the log says does not depend on the machine's speed. */
-async function connectAndTrigger(program: Program, port: number): Promise<void> {
+async function connectTriggerPingClose(program: Program, port: number): Promise<void> {
   await program.printed(new RegExp(`web server started[^]*${SELECT}|web server started[^]*Ctrl-C stops the server\n$`));
-  const client = net.connect(port, '127.0.0.1');
+  const client = net.connect(port, '127.0.0.1').resume();
   onTestFinished(() => {
     client.destroy();
   });
@@ -149,17 +200,21 @@ async function connectAndTrigger(program: Program, port: number): Promise<void> 
   await program.printed(new RegExp(`Generated server key[^]*${SELECT}`));
   client.write(frame(TEXT, 'Trigger async'));
   await program.printed(new RegExp(`httpd_process_ctrl_msg: work\\n[^]*${SELECT}`));
+  client.write(frame(PING, 'ESP'));
+  await program.printed(new RegExp(`ws_type=9\\n[^]*${SELECT}`));
+  client.write(frame(CLOSE, Buffer.from([0x03, 0xe8])));
+  await program.printed(/active sockets: 0\n/);
 }
 
-test('a connection that handshakes on /ws and sends "Trigger async" prints the story of ESP-IDF', async () => {
+test('a connection that handshakes on /ws, sends "Trigger async" and a Ping, and closes, prints the story of ESP-IDF', async () => {
   const { program, port } = await startExample({ HTTPD_LOG: 'debug' });
-  await connectAndTrigger(program, port);
+  await connectTriggerPingClose(program, port);
   const lines = story(program.stdout);
   expect(lines.filter(line => !OTHERS.includes(line))).toEqual(STORY);
   expect(lines.filter(line => OTHERS.includes(line))).toEqual(OTHERS);
 });
 
-test('at the level info the same connection prints what the example says, and nothing of the server', async () => {
+test('at the level info the same connection prints what the example says, and the warning of the server', async () => {
   const { program, port } = await startExample();
   const client = net.connect(port, '127.0.0.1');
   onTestFinished(() => {
@@ -169,6 +224,6 @@ test('at the level info the same connection prints what the example says, and no
   client.once('data', () => client.write(frame(TEXT, 'Trigger async')));
   await program.printed(/Packet type: 1\n/);
   expect(story(program.stdout).filter(line => !OTHERS.includes(line))).toEqual(
-    STORY.filter(line => line.startsWith('I ')),
+    STORY.filter(line => /^[IW] /.test(line)),
   );
 });
