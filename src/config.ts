@@ -12,7 +12,10 @@ import type { HttpdTlsConfig } from './tls/tls_config.js';
 export interface HttpdListenerConfig {
   /** TCP port; 0 lets the system choose. Either this or `path`. */
   readonly port?: number | undefined;
-  /** Address or host name to bind. Default: every address, IPv6 and IPv4. */
+  /**
+   * Address or host name to bind. Default: every address, IPv6 and IPv4. An IPv6 address of one link has its zone, an
+   * interface by name or number: `'fe80::1%eth0'`.
+   */
   readonly host?: string | undefined;
   /**
    * A Unix socket to listen on (unix(7)), at most 107 bytes from the root (103 where it is not Linux). Its file is removed

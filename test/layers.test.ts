@@ -90,6 +90,7 @@ const SHARED = [
   'sess/input.ts',
   'tls/pem.ts',
   'tls/trust.ts',
+  'port/zone.ts',
 ];
 
 /** What a line of imports says, for a message. */
@@ -131,7 +132,7 @@ describe('the import lines of src', () => {
     expect(wrong.map(shown)).toEqual([]);
   });
 
-  test('only who starts a server, and who listens for it, imports a port', () => {
+  test('only who starts a server, and who listens for it, imports a port; the client how zones are read', () => {
     const found = RUNTIME.filter(({ from, to }) => to.startsWith('port/') && !from.startsWith('port/'));
     // a device stands between a port and a server, and keeps the contract of both
     const others = found.filter(({ from, to }) => !(from.startsWith('device/') && to === 'port/port.ts'));
@@ -139,6 +140,7 @@ describe('the import lines of src', () => {
       'httpd/listeners.ts -> port/net.ts',
       'httpd/listeners.ts -> port/tls.ts',
       'httpd/start.ts -> port/choose.ts',
+      'ws_client/socket.ts -> port/zone.ts',
     ]);
   });
 

@@ -26,7 +26,8 @@ const HEADERS: readonly (readonly [string, string])[] = [
  * @param bound the address or name that the server listens on
  */
 export function guard(bound: string): UriHandler {
-  const own = nameOf(inUrl(bound));
+  // clients leave the zone of an address out of Host (RFC 6874 section 4)
+  const own = nameOf(inUrl(bound.replace(/%.*$/, '')));
   return async req => {
     for (const [name, value] of HEADERS) req.respSetHdr(name, value);
     const problem = problemOf(req, own);

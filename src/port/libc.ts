@@ -75,6 +75,10 @@ export interface Libc {
   parseAddress(family: number, text: string, address: Buffer): number;
   /** inet_ntop(3) */
   formatAddress(family: number, address: Buffer): string;
+  /** if_nametoindex(3): the number of a network interface; 0 if there is none of that name */
+  interfaceIndex(name: string): number;
+  /** if_indextoname(3); empty if there is none of that number */
+  interfaceName(index: number): string;
   /** recv(2) to the start of `buf`. @returns how many bytes, 0 behind FIN */
   recv(fd: number, buf: Buffer): number;
   /** send(2) of all of `buf`, with MSG_NOSIGNAL. @returns how many bytes were taken */
@@ -162,6 +166,10 @@ function bindCalls(koffi: Koffi): Libc {
   const inetNtop = lib.func('const char *inet_ntop(int, void *, void *, uint32_t)') as (
     ...args: [number, Buffer, Buffer, number]
   ) => string;
+  const ifIndexToName = lib.func('const char *if_indextoname(uint32_t, void *)') as (
+    index: number,
+    name: Buffer,
+  ) => string | null;
   const recv = call<[Fd, Buffer, number, number]>('int64_t recv(int, void *, size_t, int)');
   const send = call<[Fd, Buffer, number, number]>('int64_t send(int, void *, size_t, int)');
   const shutdown = call<[Fd, number]>('int shutdown(int, int)');
@@ -198,6 +206,8 @@ function bindCalls(koffi: Koffi): Libc {
     peerAddress: (fd, address) => nameOf(getpeername, fd, address),
     parseAddress: call('int inet_pton(int, const char *, void *)'),
     formatAddress: (family, address) => inetNtop(family, address, text, text.length),
+    interfaceIndex: call('uint32_t if_nametoindex(const char *)'),
+    interfaceName: index => ifIndexToName(index, text) ?? '',
     recv: (fd, buf) => recv(fd, buf, buf.length, 0),
     send: (fd, buf) => send(fd, buf, buf.length, MSG_NOSIGNAL),
     shutdown: fd => shutdown(fd, SHUT_WR),

@@ -15,6 +15,7 @@ import { getSystemErrorName } from 'node:util';
 import { NetSocket, type Owned, owner } from './net_socket.js';
 import type { Listener, ListenOptions, Port } from './port.js';
 import { explained, replaceStale, UnixFile } from './unix_file.js';
+import { namedZone } from './zone.js';
 
 /** What a read takes at most. */
 const READ_SIZE = 64 * 1024;
@@ -42,7 +43,7 @@ type Handle = { onconnection?: (status: number, client: object | undefined) => v
 export async function bind(server: net.Server, options: ListenOptions): Promise<UnixFile | undefined> {
   const { port, host, backlog } = options;
   if (options.path === undefined) {
-    await listening(server, { port, host, backlog });
+    await listening(server, { port, host: host && namedZone(host), backlog });
     return undefined;
   }
   // the process may be in another folder when it is closed

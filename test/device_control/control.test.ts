@@ -287,6 +287,8 @@ describe('a page of elsewhere', () => {
     ['::', 'evil.example', false],
     ['0', '192.168.1.5:9000', true],
     ['::0', '[::2]:9000', true],
+    ['fe80::1%eth0', '[fe80::1]:9000', true],
+    ['fe80::1%eth0', '[fe80::2]:9000', false],
     ['::0', 'evil.example', false],
     ['::ffff:127.0.0.1', '[::ffff:7f00:1]:9000', true],
     ['fe80::1%eth0', 'evil.example', false],

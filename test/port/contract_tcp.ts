@@ -5,9 +5,15 @@ import { RawClient } from '../support/raw_client.js';
 import { type Recorder, until } from './contract_support.js';
 import { keep, listenOn, tcpRig } from './rig.js';
 
-const addresses = Object.values(networkInterfaces()).flatMap(list => list ?? []);
+const addressesOf = (name: string) => networkInterfaces()[name] ?? [];
+const addresses = Object.keys(networkInterfaces()).flatMap(addressesOf);
 /** Has this machine `::1`? */
 export const IPV6_HERE = addresses.some(({ address }) => address === '::1');
+
+/** An address of one link, if this machine has any: its interface's name and number. */
+const ON_LINK = Object.entries(networkInterfaces()).flatMap(([name, list = []]) =>
+  list.flatMap(one => (one.family === 'IPv6' && one.scopeid > 0 ? [{ ...one, name }] : [])),
+)[0];
 
 /** What ports over TCP have in common: addresses and names, and what only a kernel does. */
 export function tcpContract(port: Port): void {
@@ -50,6 +56,26 @@ export function tcpContract(port: Port): void {
         expect(rec.sock.remotePort).toBe(client.localPort);
         expect(rec.sock.localAddress).toBe(address);
         expect(rec.sock.localPort).toBe(listener.port);
+      },
+    );
+
+    test.skipIf(!IPV6_HERE || addressesOf('lo').length === 0).each(['::1%lo', '::1%1'])(
+      'a listener on %s: the zone of an address that needs none does not matter',
+      async host => {
+        const { connect } = await listen({ host });
+        const { rec } = await connect('::1');
+        expect([rec.sock.remoteAddress, rec.sock.localAddress]).toEqual(['::1', '::1']);
+      },
+    );
+
+    // needs an interface with IPv6 beside the loopback
+    test.skipIf(ON_LINK === undefined).each(['name', 'scopeid'] as const)(
+      'a listener on an address of a link, with the %s of its zone: both ends have the zone by name',
+      async zone => {
+        const { address, name } = ON_LINK as NonNullable<typeof ON_LINK>;
+        const { connect } = await listen({ host: `${address}%${ON_LINK?.[zone]}` });
+        const { rec } = await connect(`${address}%${name}`);
+        expect([rec.sock.remoteAddress, rec.sock.localAddress]).toEqual(Array(2).fill(`${address}%${name}`));
       },
     );
 

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { AF_INET, AF_INET6, loadLibc } from '../../src/port/libc.js';
@@ -7,10 +8,10 @@ import { EPOLL_HERE } from '../support/epoll.js';
 /** Where `struct sockaddr_in6` has the scope (ipv6(7)). */
 const SCOPE_AT = 24;
 
-/** Names and numbers of the interfaces that have IPv6. */
-const ZONES = Object.entries(networkInterfaces()).flatMap(([name, list = []]) => {
-  const first = list.find(({ family }) => family === 'IPv6');
-  return first?.family === 'IPv6' ? [[name, first.scopeid] as const] : [];
+/** Names and numbers of the interfaces, as the kernel gives them. */
+const ZONES = Object.keys(networkInterfaces()).flatMap(name => {
+  const file = `/sys/class/net/${name}/ifindex`;
+  return existsSync(file) ? [[name, Number(readFileSync(file, 'latin1'))] as const] : [];
 });
 
 describe.skipIf(!EPOLL_HERE)('struct sockaddr', () => {
@@ -57,14 +58,25 @@ describe.skipIf(!EPOLL_HERE)('struct sockaddr', () => {
     expect(decode(encode(given, 7))).toEqual({ address, port: 7 });
   });
 
-  test('a zone is the number of its interface', () => {
-    for (const [name, scope] of ZONES) expect(encode(`fe80::1%${name}`).readUInt32LE(SCOPE_AT)).toBe(scope);
+  test('a zone is the number of its interface, whichever of its addresses the system names first', () => {
+    for (const [name, scope] of ZONES) {
+      expect(scope).toBeGreaterThan(0);
+      expect(encode(`fe80::1%${name}`).readUInt32LE(SCOPE_AT), name).toBe(scope);
+      expect(encode(`::1%${name}`).readUInt32LE(SCOPE_AT), name).toBe(scope);
+    }
     expect(encode('fe80::1%3').readUInt32LE(SCOPE_AT)).toBe(3);
     expect(encode('fe80::1').readUInt32LE(SCOPE_AT)).toBe(0);
   });
 
-  test.skipIf(!ZONES.some(([name]) => name === 'lo'))("'::1%lo' is '::1'", () => {
-    expect(encode('::1%lo')).toEqual(encode('::1'));
+  test('an address of a link comes back with its zone by name, or by number where it has no name; others without', () => {
+    for (const [name, scope] of ZONES) {
+      expect(decode(encode(`fe80::1%${scope}`))).toEqual({ address: `fe80::1%${name}`, port: 80 });
+      expect(decode(encode(`febf::1%${name}`))).toEqual({ address: `febf::1%${name}`, port: 80 });
+      for (const plain of ['::1', 'fec0::1', 'fd00::1']) {
+        expect(decode(encode(`${plain}%${name}`))).toEqual({ address: plain, port: 80 });
+      }
+    }
+    expect(decode(encode('fe80::1%4294967295')).address).toBe('fe80::1%4294967295');
   });
 
   test.each(['::1%no-such', 'fe80::1%1.5', 'fe80::1%-1', 'fe80::1%4294967296'])(
