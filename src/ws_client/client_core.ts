@@ -8,14 +8,17 @@ import { type Clock, systemClock } from '../sess/deadlines.js';
 import { Backoff } from './backoff.js';
 import { type ClientSettings, checkClientConfig, type EspWebsocketClientConfig } from './config.js';
 import type { Connection } from './connection.js';
+import type { Journey } from './connection_host.js';
 import { ClientEvents, type WsDataEvent } from './events.js';
 import type { HandshakeOffer } from './handshake.js';
 import type { Header } from './header_list.js';
 import { maskingKey } from './masking_keys.js';
 import { MessageStream } from './messages.js';
+import { checkZoneAndProxy } from './proxy.js';
+import { firstHop, type Hop } from './redirect.js';
 import { Run, type RunClient } from './run.js';
 import { type Dial, dial, type SocketTarget } from './socket.js';
-import { type Target, targetOf } from './target.js';
+import { addressOf, type Target, targetOf } from './target.js';
 
 /** So many addresses of a host are tried within `networkTimeoutMs`. */
 const ADDRESSES = 4;
@@ -84,19 +87,35 @@ export class ClientCore implements RunClient {
 
   /** @throws EspError ESP_ERR_INVALID_ARG */
   setUri(uri: string): void {
-    this.target = targetOf({ ...this.given, uri });
+    const target = targetOf({ ...this.given, uri });
+    checkZoneAndProxy(target, this.settings.proxy);
+    this.target = target;
   }
 
-  socketTarget(): SocketTarget {
-    const { settings, target } = this;
-    const { host, port, secure } = target;
-    const tls = secure ? { ...settings.tls(), name: settings.certName ?? host } : undefined;
-    const attemptMs = Math.ceil(settings.networkMs / ADDRESSES);
-    return { host, port, attemptMs, keepAliveMs: settings.keepAliveMs, tls };
+  firstHop(): Hop {
+    return firstHop(this.target, this.settings.maxRedirects);
   }
 
-  offer(): HandshakeOffer {
-    const { settings, target } = this;
+  journey(hop: Hop, withinMs: number): Journey {
+    return { hop, target: this.socketTarget(hop), offer: this.offer(hop), withinMs };
+  }
+
+  private socketTarget({ target, ours }: Hop): SocketTarget {
+    const { settings } = this;
+    const { proxy } = settings;
+    const name = (ours ? settings.certName : undefined) ?? target.host;
+    return {
+      host: addressOf(target),
+      port: target.port,
+      attemptMs: Math.ceil(settings.networkMs / ADDRESSES),
+      keepAliveMs: settings.keepAliveMs,
+      tls: target.secure ? { ...settings.tls(ours), name } : undefined,
+      proxy: proxy && { ...proxy, tls: proxy.secure ? settings.proxyTls() : undefined },
+    };
+  }
+
+  private offer({ target, ours }: Hop): HandshakeOffer {
+    const { settings } = this;
     return {
       target: target.path,
       authority: target.authority,
@@ -106,7 +125,7 @@ export class ClientCore implements RunClient {
       deflate: settings.deflate,
       origin: settings.origin,
       userAgent: settings.userAgent,
-      headers: this.headers,
+      headers: ours ? this.headers : [],
     };
   }
 

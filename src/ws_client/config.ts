@@ -10,6 +10,7 @@ import { checkZlib } from '../httpd_ws/zlib_stream.js';
 import { untrusted } from '../tls/trust.js';
 import type { BackoffRules } from './backoff.js';
 import { checkHeaders, type HeaderList, isHeaderValue } from './header_list.js';
+import { checkZoneAndProxy, type ProxyTarget, proxyOf } from './proxy.js';
 import { secureContext, type TlsRules } from './socket.js';
 import { type Target, targetOf } from './target.js';
 
@@ -78,6 +79,18 @@ export interface EspWebsocketClientConfig {
    * bytes of a frame. Default 10,000.
    */
   networkTimeoutMs?: number;
+  /**
+   * So many redirections are followed within an attempt, from 0 to 20. Default 0: they are errors. ESP-IDF follows all.
+   * To another origin go no `headers`, username, password or certificate of ours, and none leads from `wss` to `ws`.
+   */
+  maxRedirects?: number;
+  /**
+   * An HTTP proxy to go through, by CONNECT: `'http://user:password@proxy.example:3128'`, or `https://` for one that is
+   * spoken to over TLS. It also looks the host up. Default: none; no variables of the environment are read.
+   */
+  proxyUri?: string;
+  /** Certificates of the authorities to trust for a proxy over TLS. Default: those that Node.js knows. */
+  proxyCertPem?: Pem | readonly Pem[];
   /** TCP keep-alive. Default false. */
   keepAliveEnable?: boolean;
   /** Seconds before its first probe. Default 5. What comes behind it is the system's. */
@@ -117,10 +130,13 @@ export interface ClientSettings {
   readonly userAgent: string | undefined;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly origin: string | undefined;
-  /** Made when it is needed. */
-  readonly tls: () => Omit<TlsRules, 'name'>;
+  /** Made when it is needed. @param ours with our certificate, if we have one */
+  readonly tls: (ours: boolean) => Omit<TlsRules, 'name'>;
+  readonly maxRedirects: number;
+  readonly proxy: ProxyTarget | undefined;
+  readonly proxyTls: () => TlsRules;
   readonly certName: string | undefined;
-  /** What the log is to say of `certPem`. */
+  /** What the log is to say of `certPem` or `proxyCertPem`. */
   readonly trustWarning: string | undefined;
   readonly pingMs: number;
   /** 0 is never. */
@@ -146,6 +162,8 @@ export interface ClientSettings {
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 const MIB = 1024 * 1024;
 const FRAGMENT_MIN = 16;
+/** As browsers (Fetch standard, HTTP-redirect fetch). */
+const REDIRECTS_MAX = 20;
 /** The longest that a timer of Node.js can be. */
 const MS_MAX = 2 ** 31 - 1;
 const SEC_MAX = Math.floor(MS_MAX / 1000);
@@ -177,6 +195,9 @@ const FIELDS = new Set<string>([
   'reconnectTimeoutMaxMs',
   'reconnectJitter',
   'networkTimeoutMs',
+  'maxRedirects',
+  'proxyUri',
+  'proxyCertPem',
   'keepAliveEnable',
   'keepAliveIdle',
   'bufferSize',
@@ -266,15 +287,23 @@ export function checkClientConfig(config: EspWebsocketClientConfig): ClientSetti
   const deflate = checkDeflate(config.perMessageDeflate, check);
   if (deflate !== undefined) checkZlib();
   const keepAliveMs = check.number('keepAliveIdle', 5, 1, SEC_MAX) * 1000;
+  const target = targetOf(config);
+  const proxy = config.proxyUri === undefined ? undefined : proxyOf(config.proxyUri);
+  checkZoneAndProxy(target, proxy);
   return {
-    target: targetOf(config),
+    target,
     subprotocols: checkSubprotocols(config.subprotocol, check),
     userAgent: check.text('userAgent'),
     headers: checkHeaders(config.headers),
     origin: check.text('origin'),
     tls: checkTls(config, check),
     certName: certCommonName,
-    trustWarning: untrusted('certPem', [config.certPem ?? []].flat().map(String)),
+    maxRedirects: check.int('maxRedirects', 0, 0, REDIRECTS_MAX),
+    proxy,
+    proxyTls: checkProxyTls(config, proxy, check),
+    trustWarning:
+      untrusted('certPem', [config.certPem ?? []].flat().map(String)) ??
+      untrusted('proxyCertPem', [config.proxyCertPem ?? []].flat().map(String)),
     pingMs: check.number('pingIntervalSec', 10, 0, SEC_MAX) * 1000,
     pongMs: check.flag('disablePingpongDiscon', false) ? 0 : pongMs,
     autoReconnect: !check.flag('disableAutoReconnect', false),
@@ -330,17 +359,46 @@ function checkTls(config: EspWebsocketClientConfig, check: Fields<EspWebsocketCl
   const cert = check.pem('clientCert');
   const key = check.pem('clientKey');
   if ((cert === undefined) !== (key === undefined)) check.refuse('clientCert', 'and clientKey must be given together');
-  for (const ca of Array.isArray(certPem) ? certPem : [certPem]) new Fields({ certPem: ca }).pem('certPem');
+  checkPems('certPem', certPem);
   const skipName = check.flag('skipCertCommonNameCheck', false);
   const allowSelfSigned = check.flag('allowSelfSigned', false);
-  let rules: Omit<TlsRules, 'name'> | undefined;
-  const make = (): Omit<TlsRules, 'name'> => {
-    rules ??= { context: secureContext(certPem, cert, key), skipName, allowSelfSigned };
-    return rules;
-  };
+  const made = (who: readonly [Pem?, Pem?]) =>
+    lazily(() => ({ context: secureContext(certPem, ...who), skipName, allowSelfSigned }));
+  const withOurs = made([cert, key]);
+  const without = cert === undefined ? withOurs : made([]);
   // what is given is looked at now
-  if (certPem !== undefined || cert !== undefined) make();
-  return make;
+  if (certPem !== undefined || cert !== undefined) withOurs();
+  return ours => (ours ? withOurs() : without());
+}
+
+function checkProxyTls(
+  { proxyCertPem }: EspWebsocketClientConfig,
+  proxy: ProxyTarget | undefined,
+  check: Fields<EspWebsocketClientConfig>,
+): ClientSettings['proxyTls'] {
+  checkPems('proxyCertPem', proxyCertPem);
+  if (proxyCertPem !== undefined && !proxy?.secure)
+    check.refuse('proxyCertPem', 'is for a proxyUri that begins with https://');
+  const rules = lazily(() => ({
+    context: secureContext(proxyCertPem),
+    name: proxy?.name ?? '',
+    skipName: false,
+    allowSelfSigned: false,
+  }));
+  if (proxyCertPem !== undefined) rules();
+  return rules;
+}
+
+function checkPems(name: 'certPem' | 'proxyCertPem', given: Pem | readonly Pem[] | undefined): void {
+  for (const ca of Array.isArray(given) ? given : [given]) new Fields({ [name]: ca }).pem(name);
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 function checkDeflate(given: unknown, check: Fields<EspWebsocketClientConfig>): WsDeflateSettings | undefined {

@@ -13,7 +13,7 @@ import {
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_PING, HTTPD_WS_TYPE_PONG } from '../httpd_ws/frame_type.js';
 import { Input } from '../sess/input.js';
 import { clientCodec, closeClientCodec } from './codec.js';
-import type { ConnectionHost } from './connection_host.js';
+import type { ConnectionHost, Journey } from './connection_host.js';
 import { Deadline } from './deadline.js';
 import {
   appError,
@@ -23,14 +23,18 @@ import {
   lateError,
   lostError,
   protocolError,
+  proxyError,
   transportError,
 } from './errors.js';
-import { type HandshakeOffer, requestOf } from './handshake.js';
+import { requestOf } from './handshake.js';
 import { Liveness, type Watched } from './liveness.js';
 import { type Opened, Opening } from './opening.js';
+import { ProxyRefusal } from './proxy.js';
 import { Receiver, type Receives, whyOf } from './receiver.js';
+import type { Hop } from './redirect.js';
 import { Sender, TX_HIGH_WATER } from './sender.js';
-import { type ClientSocket, receive, type SocketHandler, type SocketTarget } from './socket.js';
+import { type ClientSocket, receive, type SocketHandler } from './socket.js';
+import { uriOf } from './target.js';
 import { Tx } from './tx.js';
 
 /** How long the server has to end the connection when there is nothing left to say. */
@@ -76,17 +80,17 @@ export class Connection implements SocketHandler, Receives, Watched {
 
   constructor(
     private readonly host: ConnectionHost,
-    target: SocketTarget,
-    private readonly offer: HandshakeOffer,
+    private readonly journey: Journey,
   ) {
     const { contexts } = host;
-    const { clock, settings } = host.client;
+    const { clock } = host.client;
+    const { target, offer, hop, withinMs } = journey;
     this.due = new Deadline(clock, () => contexts.run(this.onDue, this, undefined));
     this.liveness = new Liveness(host, this);
-    this.opening = new Opening(offer);
+    this.opening = new Opening(offer, hop);
     this.tx = new Tx(host.client.maskingKey, setImmediate, this.afterWrite);
     this.socket = host.client.dial(target, this);
-    this.due.set(settings.networkMs);
+    this.due.set(withinMs);
     this.tx.open(this.socket);
   }
 
@@ -146,7 +150,7 @@ export class Connection implements SocketHandler, Receives, Watched {
   onConnect(): void {
     if (this.state !== CONNECTING) return;
     this.state = HANDSHAKE;
-    this.tx.raw(requestOf(this.offer));
+    this.tx.raw(requestOf(this.journey.offer));
   }
 
   onData(len: number): void {
@@ -255,9 +259,8 @@ export class Connection implements SocketHandler, Receives, Watched {
     if (opened.response !== undefined) host.onResponse(opened.response);
     // a listener may have stopped the client
     if (this.state === ENDED) return;
-    if ('why' in opened) {
-      return this.end(handshakeError(opened.why, opened.response));
-    }
+    if ('why' in opened) return this.end(handshakeError(opened.why, opened.response));
+    if ('next' in opened) return this.end(undefined, opened.next);
     const { settings } = host.client;
     const { deflate, subprotocol } = opened.agreement;
     const codec = clientCodec(deflate, settings.deflate, settings.fragmentLen);
@@ -272,7 +275,8 @@ export class Connection implements SocketHandler, Receives, Watched {
       this.settling = false;
       host.contexts.run(this.goOn, this, undefined);
     });
-    host.onOpen({ subprotocol, compressed: deflate !== undefined, response: opened.response });
+    const uri = uriOf(this.journey.hop.target);
+    host.onOpen({ subprotocol, compressed: deflate !== undefined, response: opened.response, uri });
   }
 
   private answerPing(payload: Buffer): void {
@@ -350,21 +354,25 @@ export class Connection implements SocketHandler, Receives, Watched {
   private lost(cause: Error | undefined): void {
     this.answerNow();
     if (this.state >= CLOSING) return this.end();
-    const what = this.state === CONNECTING ? 'no connection' : 'the connection was lost';
-    this.end(lostError(what, cause));
+    if (cause instanceof ProxyRefusal) return this.end(proxyError(cause));
+    this.end(lostError(this.state === CONNECTING ? this.noConnection : 'the connection was lost', cause));
+  }
+
+  private get noConnection(): string {
+    return this.journey.target.proxy === undefined ? 'no connection' : 'no connection through the proxy';
   }
 
   private onDue(): void {
     const { networkMs } = this.host.client.settings;
     if (this.state >= CLOSING) return this.end();
-    if (this.state === CONNECTING) return this.end(lateError('no connection', networkMs));
+    if (this.state === CONNECTING) return this.end(lateError(this.noConnection, networkMs));
     const opened = this.opening.end(`no response to the handshake within ${networkMs} ms (networkTimeoutMs)`);
     if (opened.response !== undefined || !('why' in opened)) this.handshakeDone(opened);
     else this.end(handshakeError(opened.why, undefined, ESP_ERR_TIMEOUT));
   }
 
-  /** Ends it now, and for good. */
-  end(error?: EspWebsocketError): void {
+  /** Ends it now, and for good. @param next where to go on */
+  end(error?: EspWebsocketError, next?: Hop): void {
     if (this.state === ENDED) return;
     this.state = ENDED;
     this.error ??= error;
@@ -378,6 +386,6 @@ export class Connection implements SocketHandler, Receives, Watched {
     this.tx.close();
     this.socket.destroy();
     this.sender?.end(this.error ?? transportError('the connection has ended'));
-    this.host.onEnded({ error: this.error, close, wasClean, wasOpen: this.wasOpen });
+    this.host.onEnded({ error: this.error, close, wasClean, wasOpen: this.wasOpen, next });
   }
 }

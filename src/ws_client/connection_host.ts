@@ -7,7 +7,9 @@ import type { Clock } from '../sess/deadlines.js';
 import type { ClientSettings } from './config.js';
 import type { EspWebsocketError, WsResponse } from './errors.js';
 import type { WsConnectedEvent } from './events.js';
-import type { Dial } from './socket.js';
+import type { HandshakeOffer } from './handshake.js';
+import type { Hop } from './redirect.js';
+import type { Dial, SocketTarget } from './socket.js';
 
 /** How a connection, or the attempt to make one, has ended. */
 export interface Ending {
@@ -19,6 +21,17 @@ export interface Ending {
   readonly wasClean: boolean;
   /** Has it been open? */
   readonly wasOpen: boolean;
+  /** Where to go on, if the server has said so, and it is to be followed. */
+  readonly next?: Hop | undefined;
+}
+
+/** One connection of an attempt. */
+export interface Journey {
+  readonly hop: Hop;
+  readonly target: SocketTarget;
+  readonly offer: HandshakeOffer;
+  /** What is left of `networkTimeoutMs`. */
+  readonly withinMs: number;
 }
 
 /** What a connection needs from its client. */

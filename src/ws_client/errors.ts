@@ -4,6 +4,7 @@
 import { constants } from 'node:os';
 import { describeThrown, ESP_ERR_INVALID_RESPONSE, ESP_ERR_TIMEOUT, ESP_FAIL, EspError } from '../err.js';
 import { escapeForLog } from '../log.js';
+import type { ProxyRefusal } from './proxy.js';
 
 export const WEBSOCKET_ERROR_TYPE_NONE = 0;
 /** The connection could not be made, or was lost: name, TCP, TLS, a send without progress. */
@@ -17,6 +18,9 @@ export const WEBSOCKET_ERROR_TYPE_SERVER_CLOSE = 4;
 /** The server broke RFC 6455 or RFC 7692, or went beyond a limit. Not of ESP-IDF. */
 export const WEBSOCKET_ERROR_TYPE_PROTOCOL = 5;
 
+/** The proxy refused the tunnel, or its answer was wrong. Not of ESP-IDF. */
+export const WEBSOCKET_ERROR_TYPE_PROXY = 6;
+
 /** Where an error comes from, after `esp_websocket_error_codes_t`. */
 export interface EspWebsocketErrorCodes {
   /** One of `WEBSOCKET_ERROR_TYPE_…`. */
@@ -29,7 +33,7 @@ export interface EspWebsocketErrorCodes {
   readonly espTransportSockErrno: number;
 }
 
-/** What the server has answered to the handshake. */
+/** What the server has answered to the handshake, or the proxy to the request for a tunnel. */
 export interface WsResponse {
   readonly status: number;
   /** The reason phrase, as it came: Latin-1. */
@@ -38,14 +42,14 @@ export interface WsResponse {
   readonly headers: ReadonlyMap<string, string>;
   /** All fields in their order, as they came. */
   readonly rawHeaders: readonly (readonly [name: string, value: string])[];
-  /** Of a refusal: up to 64 KiB of it, decoded if it came in chunks. Else empty. */
+  /** Of a server's refusal: up to 64 KiB of it, decoded if it came in chunks. Else empty. */
   readonly body: Buffer;
 }
 
 /** An error of a connection, or of an attempt to make one: what the event 'error' tells. */
 export class EspWebsocketError extends EspError {
   readonly errorHandle: EspWebsocketErrorCodes;
-  /** The answer that was no handshake, if there was one. */
+  /** The answer that was no handshake, if there was one; the proxy's with WEBSOCKET_ERROR_TYPE_PROXY. */
   readonly response: WsResponse | undefined;
 
   constructor(
@@ -112,6 +116,15 @@ export function handshakeError(
 ): EspWebsocketError {
   const handle = { errorType: WEBSOCKET_ERROR_TYPE_HANDSHAKE, espWsHandshakeStatusCode: response?.status ?? 0 };
   return new EspWebsocketError(code, why, handle, { response });
+}
+
+export function proxyError({ message, response }: ProxyRefusal): EspWebsocketError {
+  return new EspWebsocketError(
+    ESP_ERR_INVALID_RESPONSE,
+    message,
+    { errorType: WEBSOCKET_ERROR_TYPE_PROXY },
+    { response },
+  );
 }
 
 export function protocolError(why: string): EspWebsocketError {

@@ -13,6 +13,8 @@ export interface WsConnectedEvent {
   readonly compressed: boolean;
   /** The response to the handshake. */
   readonly response: WsResponse;
+  /** Where the connection leads, without credentials: where the configuration, or the last redirection, has said. */
+  readonly uri: string;
 }
 
 /** Payload of 'data', after `esp_websocket_event_data_t`. */
@@ -50,7 +52,7 @@ export interface WsEndEvent {
 export interface EspWebsocketEvents {
   /** A connection or an attempt at one has failed (`WEBSOCKET_EVENT_ERROR`). Need not be listened to. */
   error: [error: EspWebsocketError];
-  /** A field of the response to the handshake (`WEBSOCKET_EVENT_HEADER_RECEIVED`), before 'connected' or 'error'. */
+  /** A field of the response to the handshake (`WEBSOCKET_EVENT_HEADER_RECEIVED`), before 'connected' or 'error'. Also of redirections. */
   headerReceived: [header: readonly [name: string, value: string]];
   /** The connection is open (`WEBSOCKET_EVENT_CONNECTED`). */
   connected: [info: WsConnectedEvent];

@@ -27,6 +27,8 @@ const OURS: ReadonlySet<string> = new Set([
   'te',
   'expect',
 ]);
+/** What the server must not see, and that the proxy would not. */
+const OF_PROXY = 'proxy-authorization';
 /** Of all of them together: servers take no more. */
 const BYTES_MAX = 16 * 1024;
 
@@ -56,6 +58,7 @@ export function checkHeader(name: unknown, value: unknown): Header {
   if (OURS.has(name.toLowerCase())) {
     invalidArg(`header ${name} belongs to the handshake: use subprotocol and perMessageDeflate where you mean those`);
   }
+  if (name.toLowerCase() === OF_PROXY) invalidArg(`header ${name} would go to the server: use proxyUri`);
   return [name, value];
 }
 

@@ -3,23 +3,24 @@
  * socket.
  */
 import { ChunkedDecoder } from '../httpd/chunked.js';
-import { eachHeader, joinHeaders } from '../httpd/headers.js';
+import { joinHeaders } from '../httpd/headers.js';
 import { escapeForLog } from '../log.js';
 import type { Input } from '../sess/input.js';
 import type { WsResponse } from './errors.js';
 import { type Agreement, checkResponse, type HandshakeOffer } from './handshake.js';
+import { type Hop, redirected } from './redirect.js';
+import { INTERIM_MAX, responseOf, statusOf } from './response.js';
 import { ResponseHead } from './response_head.js';
 
 /** Bytes of a refusal's body that are kept. */
 export const REFUSAL_BODY_MAX = 64 * 1024;
-/** Interim responses that a server may send before its answer. */
-const INTERIM_MAX = 16;
 
 const NO_BYTES = Buffer.alloc(0);
 
 /** How the handshake has ended. */
 export type Opened =
   | { readonly agreement: Agreement; readonly response: WsResponse }
+  | { readonly next: Hop; readonly response: WsResponse }
   | { readonly why: string; readonly response: WsResponse | undefined };
 
 export class Opening {
@@ -29,7 +30,10 @@ export class Opening {
   private body: RefusalBody | undefined;
   private why = '';
 
-  constructor(private readonly offer: HandshakeOffer) {}
+  constructor(
+    private readonly offer: HandshakeOffer,
+    private readonly hop: Hop,
+  ) {}
 
   /** Takes what belongs to the response. @returns undefined if more of it is needed */
   run(input: Input): Opened | undefined {
@@ -46,7 +50,9 @@ export class Opening {
         continue;
       }
       if (head.status === 101) return this.check();
-      this.why = whyRefused(head);
+      const next = redirected(this.hop, head);
+      if (typeof next === 'object') return { next, response: responseOf(head, NO_BYTES) };
+      this.why = whyRefused(head, next);
       this.body = new RefusalBody(head);
     }
     return this.body.run(input) ? this.refused(this.body.bytes) : undefined;
@@ -70,23 +76,12 @@ export class Opening {
   }
 }
 
-function whyRefused({ status, statusText, section }: ResponseHead): string {
-  const said = escapeForLog(`${status} ${statusText}`.trimEnd().slice(0, 200));
-  const location = joinHeaders(section, 'location');
-  if (status < 300 || status > 399 || location === undefined) return `the server answered ${said}`;
-  const to = escapeForLog(location.slice(0, 200));
-  return `the server answered ${said} and points to '${to}'; redirections are not followed, since they could lead anywhere`;
-}
-
-function responseOf({ status, statusText, section }: ResponseHead, body: Buffer): WsResponse {
-  const rawHeaders = [...eachHeader(section)];
-  const headers = new Map<string, string>();
-  for (const [name, value] of rawHeaders) {
-    const key = name.toLowerCase();
-    const before = headers.get(key);
-    headers.set(key, before === undefined ? value : `${before}, ${value}`);
-  }
-  return { status, statusText, headers, rawHeaders, body };
+/** @param notFollowed why it is no redirection that is followed */
+function whyRefused(head: ResponseHead, notFollowed: string | undefined): string {
+  const said = `the server answered ${statusOf(head)}`;
+  const location = joinHeaders(head.section, 'location');
+  if (notFollowed === undefined || location === undefined) return said;
+  return `${said} and points to '${escapeForLog(location.slice(0, 200))}': ${notFollowed}`;
 }
 
 /** The body of a refusal, as far as it is kept. Whatever is wrong with its framing ends it. */

@@ -8,12 +8,12 @@ import { WS_CLOSE_ABNORMAL } from '../httpd_ws/close.js';
 import { escapeForLog, type TagLog } from '../log.js';
 import type { Backoff } from './backoff.js';
 import { Connection } from './connection.js';
-import type { ConnectionClient, ConnectionHost, Ending } from './connection_host.js';
+import type { ConnectionClient, ConnectionHost, Ending, Journey } from './connection_host.js';
 import { Deferred } from './deferred.js';
 import { internalError, NO_ERROR, WEBSOCKET_ERROR_TYPE_SERVER_CLOSE, type WsResponse } from './errors.js';
 import type { ClientEvents, WsConnectedEvent } from './events.js';
-import type { HandshakeOffer } from './handshake.js';
-import type { SocketTarget } from './socket.js';
+import type { Hop } from './redirect.js';
+import { uriOf } from './target.js';
 
 /** What a run needs from its client: what stays from one connection to the next. */
 export interface RunClient extends ConnectionClient {
@@ -23,8 +23,10 @@ export interface RunClient extends ConnectionClient {
   /** In ms. */
   readonly reconnectMs: number;
   readonly destroyed: boolean;
-  socketTarget(): SocketTarget;
-  offer(): HandshakeOffer;
+  /** Where an attempt begins. */
+  firstHop(): Hop;
+  /** @param withinMs the time for it */
+  journey(hop: Hop, withinMs: number): Journey;
   onData(opCode: number, data: Buffer, payloadLen: number, payloadOffset: number, fin: boolean): void;
   /** A connection is open: is reading wanted? */
   onOpen(connection: Connection): void;
@@ -46,6 +48,8 @@ export class Run implements ConnectionHost {
   /** Are listeners told of the end of a connection? */
   private telling = false;
   private openedAt = 0;
+  /** When what is left of `networkTimeoutMs` is over. */
+  private attemptEnds = 0;
   private cancelWait: (() => void) | undefined;
   private readonly onAbort = (): void => this.stop();
 
@@ -109,6 +113,10 @@ export class Run implements ConnectionHost {
     const { client } = this;
     this.connection = undefined;
     client.onConnectionEnded();
+    if (ending.next !== undefined && !this.asked) {
+      client.log.info(`redirected to ${escapeForLog(uriOf(ending.next.target))}`);
+      return this.goTo(ending.next);
+    }
     this.telling = true;
     const willReconnect = this.tell(ending);
     this.telling = false;
@@ -153,10 +161,17 @@ export class Run implements ConnectionHost {
     const { client } = this;
     client.events.emit('beforeConnect');
     if (this.over) return;
-    const target = client.socketTarget();
-    if (client.log.debugOn) client.log.debug(`connecting to ${escapeForLog(target.host)}:${target.port}`);
+    this.attemptEnds = client.clock.now() + client.settings.networkMs;
+    this.goTo(client.firstHop());
+  }
+
+  private goTo(hop: Hop): void {
+    const { client } = this;
+    if (client.log.debugOn) client.log.debug(`connecting to ${escapeForLog(uriOf(hop.target))}`);
     try {
-      this.connection = new Connection(this, target, client.offer());
+      // redirections do not make an attempt longer
+      const withinMs = Math.max(0, this.attemptEnds - client.clock.now());
+      this.connection = new Connection(this, client.journey(hop, withinMs));
     } catch (thrown) {
       const error = internalError(thrown);
       this.onEnded({ error, close: { code: WS_CLOSE_ABNORMAL, reason: '' }, wasClean: false, wasOpen: false });

@@ -1,5 +1,5 @@
 /**
- * A client's socket: TCP or TLS. The only file here that knows node:net and node:tls.
+ * A client's socket: TCP or TLS, perhaps through a proxy. It is made here only.
  *
  * All sockets read into one buffer, one after the other, in which the bytes are looked at; `onread` spares the streams'
  * machinery. Bytes that are written are the system's at once, or the socket keeps them, and tells when it does not.
@@ -8,13 +8,17 @@ import { X509Certificate } from 'node:crypto';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { ESP_ERR_INVALID_ARG, EspError } from '../err.js';
+import { namedZone } from '../port/zone.js';
 import { ReceiveBuffer } from '../sess/input.js';
 import { ENCRYPTED } from '../tls/pem.js';
 import { anchorOptions } from '../tls/trust.js';
+import type { ProxyTarget } from './proxy.js';
+import { openTunnel } from './tunnel.js';
 import type { TxSocket } from './tx.js';
 
 /** Where to connect to, and how. */
 export interface SocketTarget {
+  /** Name or address, perhaps with a zone. */
   readonly host: string;
   readonly port: number;
   /** In ms, for each of its addresses but the last one. */
@@ -23,6 +27,8 @@ export interface SocketTarget {
   readonly keepAliveMs: number | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsRules | undefined;
+  /** Undefined without. The times, and TCP keep-alive, are those of the connection to it. */
+  readonly proxy: (ProxyTarget & { readonly tls: TlsRules | undefined }) | undefined;
 }
 
 /** Whom to trust. */
@@ -67,42 +73,29 @@ export const receive = new ReceiveBuffer(() => readBuffer, READ_SIZE);
 const SELF_SIGNED: ReadonlySet<string> = new Set(['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN']);
 
 class NodeSocket implements ClientSocket {
-  private readonly sock: net.Socket;
+  /** To the server; while a tunnel is asked for, to the proxy. */
+  private sock: net.Socket;
+  /** To the proxy. */
+  private readonly carrier: net.Socket | undefined;
   private readonly secure: boolean;
   private over = false;
+  private failure: Error | undefined;
 
   constructor(
-    target: SocketTarget,
+    private readonly target: SocketTarget,
     private readonly handler: SocketHandler,
   ) {
-    const { host, port, attemptMs } = target;
-    const onread = {
-      buffer: readBuffer,
-      callback: (len: number): boolean => {
-        if (!this.over) handler.onData(len);
-        return true;
-      },
-    };
-    // Node.js gives up an attempt, and does not go back to it, when the next address gets its turn: by default after
-    // 250 ms, less than a lost SYN costs
-    const options = { host, port, onread, allowHalfOpen: true, autoSelectFamilyAttemptTimeout: attemptMs };
-    this.secure = target.tls !== undefined;
-    if (target.tls === undefined) {
-      this.sock = net.connect(options, () => this.connected(target));
+    const { proxy, tls: rules } = target;
+    this.secure = rules !== undefined;
+    if (proxy === undefined) {
+      this.sock = connect(target, target, rules, { buffer: readBuffer, callback: len => this.received(len) });
+      this.sock.once(connectedEvent(rules), () => this.connected());
+      this.listen();
     } else {
-      this.sock = tls.connect({ ...options, ...tlsOptions(target.tls) }, () => this.connected(target));
+      this.carrier = this.sock = connect(target, proxy, proxy.tls);
+      this.watch();
+      openTunnel(this.carrier, connectedEvent(proxy.tls), proxy, target, () => this.tunnelOpen());
     }
-    const { sock } = this;
-    let failure: Error | undefined;
-    sock.on('error', error => {
-      failure ??= error;
-    });
-    sock.on('end', () => {
-      if (!this.over) handler.onEnd();
-    });
-    sock.on('close', () => this.closed(failure));
-    // without a consumer the stream would never tell of its end
-    sock.resume();
   }
 
   write(bytes: Buffer): boolean {
@@ -128,23 +121,92 @@ class NodeSocket implements ClientSocket {
 
   destroy(): void {
     this.sock.destroy();
+    this.carrier?.destroy();
   }
 
-  private connected({ keepAliveMs, tls: rules }: SocketTarget): void {
+  /** Takes what the socket tells. */
+  private listen(): void {
     const { sock } = this;
+    if (sock !== this.carrier) this.watch();
+    sock.on('end', () => {
+      if (!this.over) this.handler.onEnd();
+    });
+    // without a consumer the stream would never tell of its end
+    sock.resume();
+  }
+
+  private watch(): void {
+    const { sock } = this;
+    sock.on('error', error => {
+      this.failure ??= error;
+    });
+    // of two that end together, the outer one knows why
+    sock.on('close', () => (sock === this.sock ? this.closed() : this.sock.destroy()));
+  }
+
+  private tunnelOpen(): void {
+    const { carrier, target } = this;
+    if (this.over || carrier === undefined) return;
+    if (target.tls === undefined) {
+      this.connected();
+    } else {
+      this.sock = tls.connect({ socket: carrier, ...tlsOptions(target.tls) }, () => this.connected());
+    }
+    // node:tls has no `onread` on a socket that is there already
+    this.sock.on('data', chunk => this.copied(chunk));
+    this.listen();
+  }
+
+  private connected(): void {
+    const { sock, target } = this;
     if (this.over) return;
-    sock.setNoDelay(true);
-    if (keepAliveMs !== undefined) sock.setKeepAlive(true, keepAliveMs);
+    const { keepAliveMs, tls: rules } = target;
+    const tcp = this.carrier ?? sock;
+    tcp.setNoDelay(true);
+    if (keepAliveMs !== undefined) tcp.setKeepAlive(true, keepAliveMs);
     const refusal = rules?.allowSelfSigned ? selfSignedProblem(sock as tls.TLSSocket, rules) : undefined;
     if (refusal !== undefined) sock.destroy(refusal);
     else this.handler.onConnect();
   }
 
-  private closed(error: Error | undefined): void {
+  private received(len: number): boolean {
+    if (!this.over) this.handler.onData(len);
+    return true;
+  }
+
+  private copied(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; at += READ_SIZE) this.received(chunk.copy(readBuffer, 0, at, at + READ_SIZE));
+  }
+
+  private closed(): void {
     if (this.over) return;
     this.over = true;
-    this.handler.onClosed(error);
+    this.destroy();
+    this.handler.onClosed(this.failure);
   }
+}
+
+function connectedEvent(rules: TlsRules | undefined): 'connect' | 'secureConnect' {
+  return rules === undefined ? 'connect' : 'secureConnect';
+}
+
+/** @param onread undefined for a socket that is read by events */
+function connect(
+  { attemptMs }: SocketTarget,
+  { host, port }: { readonly host: string; readonly port: number },
+  rules: TlsRules | undefined,
+  onread?: net.OnReadOpts,
+): net.Socket {
+  // Node.js gives up an attempt, and does not go back to it, when the next address gets its turn: by default after
+  // 250 ms, less than a lost SYN costs
+  const options = {
+    host: namedZone(host),
+    port,
+    ...(onread !== undefined && { onread }),
+    allowHalfOpen: true,
+    autoSelectFamilyAttemptTimeout: attemptMs,
+  };
+  return rules === undefined ? net.connect(options) : tls.connect({ ...options, ...tlsOptions(rules) });
 }
 
 /**
@@ -153,7 +215,7 @@ class NodeSocket implements ClientSocket {
  * @param ca certificates of authorities, in PEM; undefined for those that Node.js knows
  * @throws EspError ESP_ERR_INVALID_ARG
  */
-export function secureContext(ca: unknown, cert: unknown, key: unknown): tls.SecureContext {
+export function secureContext(ca: unknown, cert?: unknown, key?: unknown): tls.SecureContext {
   try {
     // OpenSSL would pass over what is none, and then trust nobody
     for (const one of ca === undefined ? [] : [ca].flat()) new X509Certificate(one as string | Buffer);
@@ -166,7 +228,7 @@ export function secureContext(ca: unknown, cert: unknown, key: unknown): tls.Sec
   } catch (cause) {
     const why = ENCRYPTED.test(String(key))
       ? 'clientKey is encrypted, and there is no option for its password: give it decrypted'
-      : 'certPem, clientCert or clientKey is no PEM that OpenSSL can read';
+      : 'certPem, proxyCertPem, clientCert or clientKey is no PEM that OpenSSL can read';
     throw new EspError(ESP_ERR_INVALID_ARG, why, { cause });
   }
 }

@@ -136,7 +136,7 @@ describe('a refusal', () => {
     expect(errors[0]?.response).toBe(undefined);
     const again = await answered(() => 'HTTP/1.1 302 Found\r\nLocation: ws://evil\xe9/\r\nContent-Length: 0\r\n\r\n');
     await until(() => expect(again.errors).toHaveLength(1));
-    expect(again.errors[0]?.message).toContain("points to 'ws://evil\\xe9/'; redirections are not followed");
+    expect(again.errors[0]?.message).toContain("points to 'ws://evil\\xe9/': redirections are not followed");
     expect(again.errors[0]?.response?.headers.get('location')).toBe('ws://evil\xe9/');
   });
 });
