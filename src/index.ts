@@ -1,4 +1,6 @@
 /** What the package exports, and nothing else. */
+import './node_version.cjs';
+
 export { type HttpdConfig, type HttpdListenerConfig, httpdDefaultConfig, httpdEsp32Config } from './config.js';
 export {
   ESP_ERR_HTTPD_ALLOC_MEM,

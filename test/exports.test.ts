@@ -341,6 +341,18 @@ describe('fields', () => {
   });
 });
 
+interface EntryPoint {
+  readonly types: string;
+  readonly default: string;
+}
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | { readonly import: EntryPoint; readonly default: EntryPoint }>>;
+  readonly main: string;
+  readonly types: string;
+  readonly typesVersions: { readonly '*': Readonly<Record<string, string[]>> };
+}
+
 describe('the entries beside the main one', () => {
   test('esp-httpd/client', () => {
     const names = Object.keys(client).filter(name => !/^[A-Z0-9_]+$/.test(name));
@@ -366,14 +378,25 @@ describe('the entries beside the main one', () => {
   });
 
   test('are all in package.json, and each has its types', () => {
-    const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-      exports: Record<string, { import?: string; types?: string }>;
-    };
-    for (const [entry, { import: file, types }] of Object.entries(exports)) {
-      if (entry === './package.json') continue;
-      const source = new URL(`../${file?.replace('dist/', 'src/').replace(/\.js$/, '.ts')}`, import.meta.url);
-      expect(existsSync(source), entry).toBe(true);
-      expect(types).toBe(file?.replace(/\.js$/, '.d.ts'));
+    const { exports, main, types, typesVersions } = JSON.parse(
+      readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+    ) as Manifest;
+    expect(Object.keys(exports)).toEqual(['.', './client', './device', './package.json']);
+    for (const [entry, found] of Object.entries(exports)) {
+      if (typeof found === 'string') continue;
+      const base = found.import.default.replace(/\.js$/, '');
+      expect(found).toEqual({
+        import: { types: `${base}.d.ts`, default: `${base}.js` },
+        default: { types: `${base}.d.cts`, default: `${base}.cjs` },
+      });
+      for (const ending of ['.ts', '.cts']) {
+        const source = new URL(`../${base.replace('dist/', 'src/')}${ending}`, import.meta.url);
+        expect(existsSync(source), `${entry}${ending}`).toBe(true);
+      }
+      // what compilers look at that know no 'exports'
+      const old = entry === '.' ? types : typesVersions['*'][entry.replace('./', '')]?.[0];
+      expect(old).toBe(found.default.types);
+      if (entry === '.') expect(main).toBe(found.default.default);
     }
   });
 });

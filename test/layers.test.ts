@@ -47,7 +47,16 @@ const RUNTIME = IMPORTS.filter(({ typeOnly }) => !typeOnly);
 const ours = (to: string) => TEXT.has(to);
 
 /** Files without a room: what everybody may know. */
-const GROUND = ['err.ts', 'log.ts', 'config.ts', 'thenable.ts', 'latin1.ts', 'origin.ts', 'async_context.ts'];
+const GROUND = [
+  'err.ts',
+  'log.ts',
+  'config.ts',
+  'thenable.ts',
+  'latin1.ts',
+  'is_utf8.ts',
+  'origin.ts',
+  'async_context.ts',
+];
 
 /**
  * The pure part of a room: bytes in, events and bytes out. They may import each other and nothing else.
@@ -93,6 +102,10 @@ const SHARED = [
   'port/zone.ts',
 ];
 
+/** What people import. */
+const ENTRIES = ['index.ts', 'ws_client/index.ts', 'device/index.ts'];
+const MAIN_IMPORTS = ["import('../node_version.cjs')", "import('./commands.js')"];
+
 /** What a line of imports says, for a message. */
 const shown = ({ from, to }: Import) => `${from} -> ${to}`;
 
@@ -104,9 +117,16 @@ describe('the import lines of src', () => {
       expect(importsOf(file).length, file).toBe(lines);
       // what an application's module is called, and where tsx is, shows when a command runs
       if (file === 'cli/load_app.ts') expect(text.match(/\bimport\(/g)).toHaveLength(2);
+      // the command begins without what an old Node.js does not understand
+      else if (file === 'cli/main.ts') expect(text.match(/\bimport\('.*'\)/g)).toEqual(MAIN_IMPORTS);
       else expect(text.match(/\bimport\(/g), `${file} imports while it runs`).toBeNull();
-      expect(text.match(/^import '/gm), `${file} imports for effects`).toBeNull();
+      if (!ENTRIES.includes(file)) expect(text.match(/^import '/gm), `${file} imports for effects`).toBeNull();
     }
+  });
+
+  test.each(ENTRIES)('%s begins with the check of the version of Node.js', file => {
+    expect(TEXT.get(file)?.match(/^(import|export) [^{]*/gm)?.[0]).toMatch(/^import '\.{1,2}\/node_version\.cjs';\n/);
+    expect(TEXT.get(file)?.match(/^import '/gm)).toHaveLength(1);
   });
 
   test('name files that are there', () => {
@@ -245,6 +265,7 @@ describe('the pure rooms', () => {
       ...PURE,
       'err.ts',
       'latin1.ts',
+      'is_utf8.ts',
       'origin.ts',
       'thenable.ts',
       'node:buffer',

@@ -1,6 +1,7 @@
 /** The commands of `esp-httpd`. */
 import { readFileSync } from 'node:fs';
 import { device } from './device.js';
+import { report, UsageError } from './errors.js';
 import { init } from './init.js';
 
 const USAGE = `Usage: npx esp-httpd <command>
@@ -21,8 +22,9 @@ export async function run([name, ...args]: readonly string[]): Promise<number> {
   if (command !== undefined) return command(args);
   if (name === '--help' || name === '-h' || name === 'help') console.log(USAGE);
   else if (name === '--version' || name === '-v') console.log(version());
+  else if (name !== undefined) return report(new UsageError(`There is no command '${name}'.`), 'npx esp-httpd --help');
   else {
-    console.error(`${name === undefined ? 'Which command?' : `There is no command '${name}'.`}\n\n${USAGE}`);
+    console.error(`Which command?\n\n${USAGE}`);
     return 2;
   }
   return 0;

@@ -27,7 +27,7 @@ export async function device(args: readonly string[]): Promise<number> {
     }
     return await run(command);
   } catch (thrown) {
-    return report(thrown, DEVICE_USAGE);
+    return report(thrown, 'npx esp-httpd device --help');
   }
 }
 

@@ -6,10 +6,13 @@ export class UsageError extends Error {}
 /** The command can't do what it was told. `cause`, if there is one, is the application's own error: shown as it is. */
 export class CliError extends Error {}
 
-/** @returns the status that the process ends with */
-export function report(thrown: unknown, usage: string): number {
+/**
+ * @param help the command that tells the usage: all of it here would push the sentence out of sight
+ * @returns the status that the process ends with
+ */
+export function report(thrown: unknown, help: string): number {
   if (thrown instanceof UsageError) {
-    console.error(`${thrown.message}\n\n${usage}`);
+    console.error(`${thrown.message}\nHelp: ${help}`);
     return 2;
   }
   if (!(thrown instanceof CliError)) throw thrown;

@@ -50,7 +50,7 @@ export async function init(args: readonly string[]): Promise<number> {
     console.log(nextSteps(name, relative('.', folder)));
     return 0;
   } catch (thrown) {
-    return report(thrown, USAGE);
+    return report(thrown, 'npx esp-httpd init --help');
   }
 }
 

@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 /** The program `esp-httpd`. */
-import { run } from './commands.js';
+
+try {
+  await import('../node_version.cjs');
+} catch (error) {
+  console.error((error as Error).message);
+  process.exit(1);
+}
+// not before: a Node.js that is too old may not even understand it
+const { run } = await import('./commands.js');
 
 // whoever read the log has gone, as in `npx esp-httpd device app.ts | head`
 process.stdout.on('error', () => process.exit(1));

@@ -1,4 +1,6 @@
 /** What `esp-httpd/device` exports, and nothing else. */
+import '../node_version.cjs';
+
 export {
   ControlLog,
   type ControlOptions,

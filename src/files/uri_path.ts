@@ -3,7 +3,7 @@
  *
  * Each segment is decoded once, by itself, and what could mean anything but a name in its folder is refused.
  */
-import { isUtf8 } from 'node:buffer';
+import { isUtf8 } from '../is_utf8.js';
 
 /** What a path names below its folder. */
 export interface FilePath {

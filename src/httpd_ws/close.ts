@@ -1,8 +1,9 @@
 /**
  * Close codes, and the ways in which a peer can break RFC 6455, each with the code that it ends with.
  */
-import { isUtf8 } from 'node:buffer';
+
 import { invalidArg } from '../err.js';
+import { isUtf8 } from '../is_utf8.js';
 
 /** The connection has done what it was for (RFC 6455 section 7.4.1). */
 export const WS_CLOSE_NORMAL = 1000;

@@ -1,5 +1,5 @@
 /** UTF-8 (RFC 3629) that arrives in pieces, refused at the first byte that can't be right. */
-import { isUtf8 } from 'node:buffer';
+import { isUtf8 } from '../is_utf8.js';
 
 /** From here on, a call to Node's own check pays for making a view. */
 const NATIVE_FROM = 64;

@@ -11,6 +11,7 @@
 import { createRequire } from 'node:module';
 import { getSystemErrorMap } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
+import { standIn } from './stand_in.js';
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
@@ -120,6 +121,8 @@ interface Koffi {
 
 /** Why the epoll port can't run here; undefined if nothing is known against it before koffi is loaded. */
 function unsuitable(): string | undefined {
+  const runtime = standIn();
+  if (runtime !== undefined) return `epoll needs the libuv of Node.js, and this is ${runtime}`;
   if (process.platform !== 'linux') return `epoll is Linux only, and this is ${process.platform}`;
   if (process.arch !== 'x64') return `the epoll port knows x64 only, and this is ${process.arch}`;
   if (!isMainThread) return "libuv's default loop belongs to the main thread, and this is a worker thread";

@@ -14,6 +14,7 @@ import { resolve } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { NetSocket, type Owned, owner } from './net_socket.js';
 import type { Listener, ListenOptions, Port } from './port.js';
+import { standIn } from './stand_in.js';
 import { explained, replaceStale, UnixFile } from './unix_file.js';
 import { namedZone } from './zone.js';
 
@@ -114,6 +115,8 @@ export const netPort: Port = {
       if (!sock.destroyed) take(sock, true);
     });
     const takeOver = (): void => {
+      // theirs have an `onconnection` too, which is called with something else
+      if (standIn() !== undefined) return;
       const { _handle: handle } = server as { _handle?: Handle };
       if (typeof handle?.onconnection !== 'function') return;
       handle.onconnection = (status, client) => {

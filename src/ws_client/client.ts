@@ -1,7 +1,7 @@
 /**
  * The client as applications see it, after `esp_websocket_client.h`.
  */
-import { isUtf8 } from 'node:buffer';
+
 import { ESP_ERR_INVALID_ARG, ESP_ERR_INVALID_STATE, EspError, invalidArg } from '../err.js';
 import { type CloseInfo, checkClose, parseClose, WS_CLOSE_NO_STATUS, WS_CLOSE_NORMAL } from '../httpd_ws/close.js';
 import {
@@ -11,6 +11,7 @@ import {
   HTTPD_WS_TYPE_TEXT,
   isWsType,
 } from '../httpd_ws/frame_type.js';
+import { isUtf8 } from '../is_utf8.js';
 import { harmless, rejected } from '../thenable.js';
 import { ClientCore, type ClientParts } from './client_core.js';
 import { checkPingInterval, checkReconnectTimeout, type EspWebsocketClientConfig } from './config.js';

@@ -1,6 +1,8 @@
 /**
  * What `esp-httpd/client` exports, and nothing else.
  */
+import '../node_version.cjs';
+
 export {
   ESP_ERR_INVALID_ARG,
   ESP_ERR_INVALID_RESPONSE,

@@ -137,7 +137,12 @@ describe('esp-httpd device', () => {
     onTestFinished(() => void taken.close());
     const { port } = taken.address() as { port: number };
     const device = new Program(MAIN, ['device', app, '--port', `${port}`], {}).ended;
-    const control = new Program(MAIN, ['device', app, '--port', '0', '--control', `${port}`], {}).ended;
+    // a device that has no control server is switched off again, and its application with it
+    const tidy = write(
+      'tidy.mjs',
+      "export const register = server => server.on('stop', () => console.log('tidied up'));",
+    );
+    const control = new Program(MAIN, ['device', tidy, '--port', '0', '--control', `${port}`], {}).ended;
     for (const [ended, option] of [
       [await device, '--port'],
       [await control, '--control'],
@@ -147,5 +152,6 @@ describe('esp-httpd device', () => {
       );
       expect(ended.status).toBe(1);
     }
+    expect((await control).stdout).toMatch(/^tidied up$/m);
   });
 });

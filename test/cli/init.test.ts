@@ -107,6 +107,16 @@ describe('esp-httpd init', () => {
     expect(filesOf(folder)).toEqual(['app.ts']);
   });
 
+  test.each(['.git', '.env'])('a folder in which there is %s only is not empty', async name => {
+    const folder = newFolder();
+    mkdirSync(folder);
+    writeFileSync(join(folder, name), 'mine');
+    const { status, err } = await run(folder);
+    expect(err).toContain(' is not empty. ');
+    expect(status).toBe(1);
+    expect(filesOf(folder)).toEqual([name]);
+  });
+
   test('says in words that a file is in the way', async () => {
     const file = newFolder();
     writeFileSync(file, '');
@@ -144,7 +154,8 @@ describe('esp-httpd init', () => {
   ])('%j is wrong usage', async (args, message) => {
     const { status, out, err } = await run(...args);
     expect(err.startsWith(message), err).toBe(true);
-    expect(err).toContain('\n\nUsage: npx esp-httpd init <folder>');
+    expect(err.endsWith('\nHelp: npx esp-httpd init --help\n'), err).toBe(true);
+    expect(err.trimEnd().split('\n')).toHaveLength(2);
     expect([status, out]).toEqual([2, '']);
   });
 });

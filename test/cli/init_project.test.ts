@@ -1,13 +1,14 @@
 /** A new project from the packed tarball, the way a user has it; the registry is ours, and nothing goes beyond 127.0.0.1. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { packRelease } from '../support/pack.js';
 import { type Registry, startRegistry } from './registry_fixture.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -31,21 +32,6 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
   }
 }
 
-/** Packs what a release has in it. `dist` is made anew: the one of the checkout may be old, or just being built. */
-async function pack(): Promise<string> {
-  const release = join(temp, 'release');
-  mkdirSync(release);
-  const { files, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
-  for (const name of ['package.json', ...files]) {
-    if (name !== 'dist') cpSync(join(ROOT, name), join(release, name), { recursive: true });
-  }
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  const options = ['--outDir', join(release, 'dist'), '--noCheck', '--pretty', 'false'];
-  await run(ROOT, process.execPath, tsc, '-p', join(ROOT, 'tsconfig.build.json'), ...options);
-  await run(release, 'npm', 'pack', '--ignore-scripts', '--pack-destination', join(temp, 'work place'));
-  return `./esp-httpd-${version}.tgz`;
-}
-
 beforeAll(async () => {
   temp = mkdtempSync(join(tmpdir(), 'esp-httpd-project-'));
   const place = join(temp, 'work place');
@@ -64,8 +50,8 @@ beforeAll(async () => {
     npm_config_fund: 'false',
     npm_config_update_notifier: 'false',
   };
-  const tarball = await pack();
-  await run(place, 'npx', '--yes', tarball, 'init', NAME);
+  const tarball = await packRelease(place, env);
+  await run(place, 'npx', '--yes', `./${basename(tarball)}`, 'init', NAME);
   project = join(place, NAME);
   await run(project, 'npm', 'install');
 }, SLOW_MS);

@@ -49,13 +49,11 @@ describe('esp-httpd', () => {
     expect(await said(arg)).toEqual({ status: 0, stdout: version, stderr: '' });
   });
 
-  test('no command, or one that there is not, is told with the usage and status 2', async () => {
+  test('no command is told with the usage, and one that there is not with where the usage is; status 2', async () => {
     expect(await said()).toMatchObject({ status: 2, stderr: expect.stringMatching(/^Which command\?\n\nUsage: /) });
     err.mockClear();
-    expect(await said('toString')).toMatchObject({
-      status: 2,
-      stderr: expect.stringMatching(/^There is no command 'toString'\.\n\nUsage: /),
-    });
+    const stderr = "There is no command 'toString'.\nHelp: npx esp-httpd --help";
+    expect(await said('toString')).toEqual({ status: 2, stdout: '', stderr });
   });
 
   test('the package runs it', () => {
@@ -123,9 +121,9 @@ describe('esp-httpd device', () => {
     [['a.ts', '--select-loop', 'uring'], "--select-loop must be one of auto, epoll, net, not 'uring'."],
     [['a.ts', '--nonsense'], "Unknown option '--nonsense'."],
     [['a.ts', '--seed'], "Option '--seed <value>' argument missing."],
-  ])('%j is refused with status 2', async (args, sentence) => {
+  ])('%j is refused with status 2, and with where the usage is', async (args, sentence) => {
     const { status, stdout, stderr } = await said('device', ...args);
-    expect([status, stdout, stderr]).toEqual([2, '', `${sentence}\n\n${DEVICE_USAGE}`]);
+    expect([status, stdout, stderr]).toEqual([2, '', `${sentence}\nHelp: npx esp-httpd device --help`]);
   });
 
   const APP = 'export function register() {}';

@@ -24,6 +24,8 @@ describe('the select loop that a server gets', () => {
     ['no koffi', "the optional package koffi can't be loaded: Cannot find module 'koffi'"],
     ['no function', "koffi can't find a function: Cannot find function for 'int setsockopt("],
     ['no libuv', "koffi can't find a function: "],
+    ['Bun', 'epoll needs the libuv of Node.js, and this is Bun 1.4.5'],
+    ['Deno', 'epoll needs the libuv of Node.js, and this is Deno 2.9.6'],
     ['another platform', 'epoll is Linux only, and this is freebsd'],
     ['another architecture', 'the epoll port knows x64 only, and this is arm64'],
   ])("%s: 'auto' serves over net and says why; 'epoll' is refused and says why", async (scene, why) => {

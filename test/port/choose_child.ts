@@ -59,6 +59,8 @@ const SCENES: Record<string, () => void> = {
       },
     }));
   },
+  Bun: () => Object.defineProperty(process, 'versions', { value: { ...process.versions, bun: '1.4.5' } }),
+  Deno: () => Object.defineProperty(process, 'versions', { value: { ...process.versions, deno: '2.9.6' } }),
   'another platform': () => Object.defineProperty(process, 'platform', { value: 'freebsd' }),
   'another architecture': () => Object.defineProperty(process, 'arch', { value: 'arm64' }),
 };
