@@ -24,7 +24,7 @@ import { NO_HEAD, NO_HEAD_OF_HEAD, PARSE_DONE, PARSE_MORE, type RequestHead, Req
 import { HttpdReq } from './req.js';
 import type { HandlerResult, LiveStream, ReqOwner } from './req_owner.js';
 import { RequestMemory } from './request_memory.js';
-import { expectsContinue } from './request_rules.js';
+import { expectsContinue, schemesOf } from './request_rules.js';
 import { Response, type ResponseHost } from './resp.js';
 import { routeRequest } from './router.js';
 import { UNCOUNTED, UNTIMED } from './stats.js';
@@ -65,7 +65,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     readonly sess: Sess,
     private readonly core: HttpdCore,
   ) {
-    this.parser = new RequestParser(core.limits);
+    this.parser = new RequestParser(core.limits, schemesOf(sess.listener));
     if (core.heap !== undefined) this.memory = new RequestMemory(core.heap);
     this.resp = new Response(this);
     this.errors = new ErrorAnswer(this, core);

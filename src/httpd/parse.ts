@@ -122,7 +122,11 @@ export class RequestParser {
   /** Why the last failure was one. */
   reason = '';
 
-  constructor(private readonly limits: ParseLimits) {
+  /** @param schemes of the targets in absolute form that are served, from `schemesOf` */
+  constructor(
+    private readonly limits: ParseLimits,
+    private readonly schemes: readonly string[],
+  ) {
     this.llhttp = new Llhttp(limits.lenientLineEndings);
   }
 
@@ -289,7 +293,7 @@ export class RequestParser {
     }
     const uriIsGood = parsed.uri === this.goodUri && parsed.method !== HTTP_CONNECT;
     if (!uriIsGood && !this.checkTarget(parsed.uri)) {
-      return this.fail(HTTPD_400_BAD_REQUEST, whyNoTarget(parsed.uri));
+      return this.fail(HTTPD_400_BAD_REQUEST, whyNoTarget(parsed.uri, this.schemes));
     }
     this.readOptions(whole, record.connectionFrom - from);
     return record.codings || !whole ? this.checkCodings() : PARSE_DONE;
@@ -312,7 +316,7 @@ export class RequestParser {
 
   private checkTarget(uri: string): boolean {
     const { parsed } = this;
-    const target = readTarget(parsed.method, uri);
+    const target = readTarget(parsed.method, uri, this.schemes);
     if (target === undefined) return false;
     if (target.authority !== undefined) parsed.headers = withHost(parsed.headers, target.authority);
     else if (uri !== '*') this.goodUri = uri;
@@ -403,7 +407,9 @@ export class RequestParser {
     const target = text.slice(blank + 1);
     if (blank <= 0 || /[ \r\n]/.test(target)) return this.fail(HTTPD_400_BAD_REQUEST, errorReason);
     // in pieces a tab has ended the target already
-    return /[\t\f]/.test(target) ? this.badRequestLine() : this.fail(HTTPD_400_BAD_REQUEST, whyNoTarget(target));
+    return /[\t\f]/.test(target)
+      ? this.badRequestLine()
+      : this.fail(HTTPD_400_BAD_REQUEST, whyNoTarget(target, this.schemes));
   }
 
   private badRequestLine(): ParseResult {

@@ -44,8 +44,31 @@ const NO_FORM = "the target is no path that begins with '/', and no other form t
 
 const NO_AUTHORITY: Target = { authority: undefined };
 
-/** @returns undefined if `uri` is no target for a request of this method (RFC 9112 section 3.2) */
-export function readTarget(method: number, uri: string): Target | undefined {
+const HTTP: readonly string[] = ['http'];
+const HTTPS: readonly string[] = ['https'];
+const EITHER: readonly string[] = ['http', 'https'];
+
+/** What of a listener counts here. */
+export interface ListenerKind {
+  readonly encrypted: boolean;
+  /** Of a Unix socket. */
+  readonly path: string | undefined;
+}
+
+/**
+ * The schemes of the URIs that are served on a listener (RFC 9110 sections 4.2 and 7.4). By a Unix socket comes what a
+ * gateway on this machine passes on, which may have done the TLS.
+ */
+export function schemesOf(listener: ListenerKind): readonly string[] {
+  if (listener.path !== undefined) return EITHER;
+  return listener.encrypted ? HTTPS : HTTP;
+}
+
+/**
+ * @param schemes of targets in absolute form, from `schemesOf`
+ * @returns undefined if `uri` is no target for a request of this method (RFC 9112 section 3.2)
+ */
+export function readTarget(method: number, uri: string, schemes: readonly string[]): Target | undefined {
   if (method === HTTP_CONNECT) {
     return AUTHORITY_FORM.test(uri) && isAuthority(uri) ? { authority: uri } : undefined;
   }
@@ -53,14 +76,18 @@ export function readTarget(method: number, uri: string): Target | undefined {
   if (uri === '*') return method === HTTP_OPTIONS ? NO_AUTHORITY : undefined;
   const [, scheme = '', authority = '', rest = ''] = ABSOLUTE_FORM.exec(uri) ?? [];
   // a URI of another scheme is no resource of this server (RFC 9110 section 7.4)
-  if (scheme.toLowerCase() !== 'http' || !isAuthority(authority)) return undefined;
+  if (!schemes.includes(scheme.toLowerCase()) || !isAuthority(authority)) return undefined;
   return ORIGIN_FORM.test(rest.startsWith('/') ? rest : `/${rest}`) ? { authority } : undefined;
 }
 
-/** Why a target is refused: the first character that can't stand in one, if there is any; else its form. */
-export function whyNoTarget(uri: string): string {
+/**
+ * Why a target is refused: the first character that can't stand in one, if there is any; else its scheme, or its form.
+ *
+ * @param schemes as `readTarget` takes them
+ */
+export function whyNoTarget(uri: string, schemes: readonly string[]): string {
   const [char] = /[^!$-;=?-[\]^_a-z|~]|%(?![0-9A-Fa-f]{2})/.exec(uri) ?? [];
-  if (char === undefined) return NO_FORM;
+  if (char === undefined) return otherScheme(uri, schemes) ?? NO_FORM;
   if (char === '%') return "a '%' in the target that no two hexadecimal digits follow (RFC 3986 section 2.1)";
   if (char === '#') return "a '#' in the target: a fragment is not sent (RFC 9110 section 7.1)";
   const code = char.charCodeAt(0);
@@ -68,6 +95,13 @@ export function whyNoTarget(uri: string): string {
   const encoded = `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
   const shown = code < 0x21 || code === 0x7f ? 'a control character' : `the character ${char}`;
   return `${shown} in the target: it has to be written as ${encoded} (RFC 3986 section 2.1)`;
+}
+
+function otherScheme(uri: string, schemes: readonly string[]): string | undefined {
+  const scheme = ABSOLUTE_FORM.exec(uri)?.[1]?.toLowerCase() ?? '';
+  if (!EITHER.includes(scheme) || schemes.includes(scheme)) return undefined;
+  const how = scheme === 'https' ? 'is not encrypted' : 'is encrypted';
+  return `the target is an ${scheme} URI, and the connection ${how} (RFC 9110 section 7.4)`;
 }
 
 /** The header section with its Host field as the target has it (RFC 9112 section 3.2.2). */

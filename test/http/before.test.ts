@@ -3,6 +3,7 @@ import { ESP_ERR_INVALID_ARG, ESP_FAIL, ESP_OK } from '../../src/err.js';
 import { HTTPD_404_NOT_FOUND } from '../../src/httpd/http_err.js';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import { uriMatchWildcard } from '../../src/httpd/uri.js';
+import { SCHEME } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { handshakeRequest } from '../support/ws_frames.js';
 import { exchange, ok, request, serve } from './support.js';
@@ -19,7 +20,7 @@ describe('before', () => {
     ['//admin', true],
     ['/./admin/x', true],
     ['/x\\..\\admin'.replaceAll('\\', '%5c'), true],
-    ['http://localhost/admin', true],
+    [`${SCHEME}://localhost/admin`, true],
     ['/%61dmin/..', true],
     ['/%61dmin/%2e%2e', true],
     ['/%61dmin/z/../..', true],
@@ -186,7 +187,7 @@ describe('before', () => {
     ['/admin#x', '/admin'],
     ['admin', '/admin'],
     ['', '/'],
-    ['http://localhost/admin', '/admin'],
+    [`${SCHEME}://localhost/admin`, '/admin'],
     ['/a//b', '/a/b'],
     ['/a/../b', '/b'],
     ['/a\\b', '/a/b'],

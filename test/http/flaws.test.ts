@@ -1,4 +1,5 @@
 /** What other servers, and the runtime, had wrong in 2026, each by its name. */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, test } from 'vitest';
 import { HTTP_ANY, HTTP_GET } from '../../src/httpd/methods.js';
@@ -6,6 +7,7 @@ import { uriMatchWildcard } from '../../src/httpd/uri.js';
 import { basicAuth } from '../../src/web/basic_auth.js';
 import { staticUriHandler } from '../../src/web/static_files.js';
 import { pieces } from '../support/feed.js';
+import { SCHEME } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { handshakeRequest } from '../support/ws_frames.js';
 import { makeTree } from './static_support.js';
@@ -142,7 +144,7 @@ describe('a reset during an upgrade that takes its time', () => {
   });
 });
 
-test.each(['//admin', '///admin/x', '/%2fadmin', '/.//admin', '//admin//', 'http://localhost//admin'])(
+test.each(['//admin', '///admin/x', '/%2fadmin', '/.//admin', '//admin//', `${SCHEME}://localhost//admin`])(
   'more slashes than there should be get past no guard: %s',
   async path => {
     const server = await serve({ 'GET /*': ok }, { uriMatchFn: uriMatchWildcard });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { queryKeyValue } from '../../src/httpd/headers.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
+import { SCHEME } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { exchange, ok, request, serve } from './support.js';
 
@@ -69,7 +70,7 @@ describe('query', () => {
     ['/?', undefined],
     ['/?a=1&b=2', 'a=1&b=2'],
     ['/?a=%20+?x', 'a=%20+?x'],
-    ['http://host.example/?a=1', 'a=1'],
+    [`${SCHEME}://host.example/?a=1`, 'a=1'],
   ])('getUrlQueryStr of %s is %j', async (uri, query) => {
     expect(await seen(req => req.getUrlQueryStr(), `GET ${uri}`)).toBe(query);
     expect(await seen(req => req.getUrlQueryLen(), `GET ${uri}`)).toBe(query?.length ?? 0);

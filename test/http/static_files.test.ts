@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type UriMatchFn, uriMatchWildcard } from '../../src/httpd/uri.js';
 import { uriMatchParams } from '../../src/httpd/uri_params.js';
 import { type StaticOptions, staticUriHandler } from '../../src/web/static_files.js';
+import { SCHEME } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { get, makeTree, serveFolder } from './static_support.js';
 import { exchange, isOpen, request } from './support.js';
@@ -41,7 +42,7 @@ describe('a folder', () => {
     ['/files/', '<h1>top</h1>', 'text/html; charset=utf-8'],
     ['/files/?a=b', '<h1>top</h1>', 'text/html; charset=utf-8'],
     ['/files/sub/', '<h1>sub</h1>', 'text/html; charset=utf-8'],
-    ['http://localhost/files/a.txt', 'hello', 'text/plain; charset=utf-8'],
+    [`${SCHEME}://localhost/files/a.txt`, 'hello', 'text/plain; charset=utf-8'],
   ])('%s', async (path, text, type) => {
     const server = await serveFolder({ root: makeTree(TREE) });
     const response = await get(server, path);
@@ -110,7 +111,7 @@ describe('a folder in the folder', () => {
     ['/files/sub?a=b&c', '/files/sub/?a=b&c'],
     ['/files/%73ub', '/files/sub/'],
     ['/files/link-folder', '/files/link-folder/'],
-    ['http://evil.example/files/sub', '/files/sub/'],
+    [`${SCHEME}://evil.example/files/sub`, '/files/sub/'],
   ])('%s is redirected to %s', async (path, location) => {
     const response = await get(await serveFolder({ root: makeTree(TREE) }), path);
     expect([response.status, response.headers.location, response.text]).toEqual([301, location, '']);

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { UriHandler } from '../../src/httpd/route.js';
 import { uriMatchParams } from '../../src/httpd/uri_params.js';
+import { SCHEME } from '../support/raw_client.js';
 import { errorOf, exchange, ok, request, serve } from './support.js';
 
 const params = { uriMatchFn: uriMatchParams };
@@ -18,7 +19,7 @@ describe('uriMatchParams as config.uriMatchFn', () => {
     ['/led/7/blink', '/led/:id/:name 7 blink'],
     ['/led/a%2Fb/%C3%BC', '/led/:id/:name a/b ü'],
     ['/files/sd/a/b', '/files/:id/* sd undefined'],
-    ['http://localhost/led/7', '/led/:id 7 undefined'],
+    [`${SCHEME}://localhost/led/7`, '/led/:id 7 undefined'],
   ])('%s: %s', async (target, expected) => {
     const server = await serve(
       { 'GET /led/all': show, 'GET /led/:id': show, 'GET /led/:id/:name': show, 'GET /files/:id/*': show },

@@ -9,7 +9,7 @@ import {
 import { HTTP_GET, HTTP_OPTIONS, HTTP_POST, methodName } from '../../src/httpd/methods.js';
 import { type ParseLimits, type RequestHead, RequestParser } from '../../src/httpd/parse.js';
 import { everyWay } from '../support/feed.js';
-import { LIMITS, type Outcome, parse, parseOne } from './parse_support.js';
+import { LIMITS, type Outcome, PLAIN, parse, parseOne } from './parse_support.js';
 
 const NEXT = 'GET /next HTTP/1.1\r\nHost: h\r\n\r\n';
 
@@ -327,7 +327,7 @@ describe('errors', () => {
   });
 
   test('the reason tells what was wrong, for the log', () => {
-    const parser = new RequestParser(LIMITS);
+    const parser = new RequestParser(LIMITS, PLAIN);
     expect(parser.reason).toBe('');
     parser.free();
     parser.free();

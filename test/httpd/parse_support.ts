@@ -10,6 +10,8 @@ export const LIMITS: ParseLimits = {
   lenientLineEndings: false,
 };
 
+export const PLAIN = ['http'];
+
 /** What a stream of requests says. */
 export interface Outcome {
   readonly requests: { readonly head: RequestHead; readonly body: string; readonly complete: boolean }[];
@@ -21,7 +23,7 @@ export interface Outcome {
 export function parse(chunks: Iterable<Uint8Array | string>, limits: Partial<ParseLimits> = {}, bite = 1_000): Outcome {
   const receive = new ReceiveBuffer(receiveBuffer, RECV_SHARE);
   const input = new Input(receive);
-  const parser = new RequestParser({ ...LIMITS, ...limits });
+  const parser = new RequestParser({ ...LIMITS, ...limits }, PLAIN);
   const body = new BodyDecoder({ ...LIMITS, ...limits });
   const outcome: { requests: { head: RequestHead; body: string; complete: boolean }[]; error: number | undefined } = {
     requests: [],

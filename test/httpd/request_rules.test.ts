@@ -10,6 +10,8 @@ import {
   readCodings,
   readConnection,
   readTarget,
+  schemesOf,
+  whyNoTarget,
   withHost,
 } from '../../src/httpd/request_rules.js';
 
@@ -83,6 +85,39 @@ describe('Host', () => {
   });
 });
 
+describe('a target in absolute form, by the listener that it has come to', () => {
+  const PLAIN = schemesOf({ encrypted: false, path: undefined });
+  const TLS = schemesOf({ encrypted: true, path: undefined });
+  const UNIX = schemesOf({ encrypted: false, path: '/run/a.sock' });
+  const IS = { authority: 'a' };
+
+  test.each([
+    ['http://a/', PLAIN, IS],
+    ['https://a/', PLAIN, undefined],
+    ['HTTPS://a/', PLAIN, undefined],
+    ['https://a/', TLS, IS],
+    ['HTTPS://a', TLS, IS],
+    ['http://a/', TLS, undefined],
+    ['http://a/', UNIX, IS],
+    ['https://a/', UNIX, IS],
+    ['ws://a/', PLAIN, undefined],
+    ['wss://a/', TLS, undefined],
+    ['ftp://a/', UNIX, undefined],
+  ])('%s, where %j are served', (uri, schemes, target) => {
+    expect(readTarget(HTTP_GET, uri, schemes)).toEqual(target);
+  });
+
+  test.each([
+    ['https://a/', PLAIN, 'the target is an https URI, and the connection is not encrypted (RFC 9110 section 7.4)'],
+    ['HTTP://a/', TLS, 'the target is an http URI, and the connection is encrypted (RFC 9110 section 7.4)'],
+    ['https://u@a/', TLS, expect.stringContaining('no other form that fits')],
+    ['ftp://a/', TLS, expect.stringContaining('no other form that fits')],
+    ['*', PLAIN, expect.stringContaining('no other form that fits')],
+  ])('why %s is refused', (uri, schemes, why) => {
+    expect(whyNoTarget(uri, schemes)).toEqual(why);
+  });
+});
+
 describe('the request target', () => {
   test.each([
     [HTTP_GET, '/', undefined],
@@ -98,7 +133,7 @@ describe('the request target', () => {
     [HTTP_CONNECT, 'a:80', 'a:80'],
     [HTTP_CONNECT, '[::1]:443', '[::1]:443'],
   ])('of method %i: %s', (method, uri, authority) => {
-    expect(readTarget(method, uri)).toEqual({ authority });
+    expect(readTarget(method, uri, ['http'])).toEqual({ authority });
   });
 
   test.each([
@@ -144,7 +179,7 @@ describe('the request target', () => {
     [HTTP_CONNECT, 'u@a:80'],
     [HTTP_CONNECT, 'http://a:80/'],
   ])('of method %i: not %j', (method, uri) => {
-    expect(readTarget(method, uri)).toBeUndefined();
+    expect(readTarget(method, uri, ['http'])).toBeUndefined();
   });
 });
 

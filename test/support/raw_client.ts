@@ -27,6 +27,8 @@ export type Wanted = number | string | ((bytes: Buffer) => number);
 
 /** Do the servers of this run encrypt? */
 export const OVER_TLS = process.env.OVER_TLS === '1';
+/** The scheme of what a server has then. */
+export const SCHEME = OVER_TLS ? 'https' : 'http';
 
 let trusting: tls.SecureContext | undefined;
 

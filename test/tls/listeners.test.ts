@@ -18,7 +18,7 @@ import type { Listener, PortOf } from '../../src/port/port.js';
 import type { HttpdTlsConfig } from '../../src/tls/tls_config.js';
 import { certificates } from '../support/certificates.js';
 import { compiledUrl } from '../support/compiled.js';
-import { serverTls, silent, startTestServer } from '../support/server.js';
+import { collectLog, serverTls, silent, startTestServer } from '../support/server.js';
 import { afterwards, failure, get, invalid, PATIENCE, serve } from './support.js';
 
 const host = '127.0.0.1';
@@ -126,6 +126,55 @@ describe('one server on a plain port, an encrypted one and a Unix socket', () =>
     afterwards(() => idle.destroy());
     await vi.waitFor(() => expect(server.getClientList()).toHaveLength(1), PATIENCE);
     expect(await plainGet({ socketPath: path })).toContain('no free connection');
+  });
+});
+
+/** The first line of the answer to a target in absolute form, and what the server has logged of it. */
+async function absolute(listener: HttpdListenerConfig, target: string): Promise<readonly [line: string, log: string]> {
+  const { logger, lines } = collectLog('warn');
+  const server = await startTestServer({ listeners: [listener], logger });
+  serve(server, '/x', req => req.respSend(req.getHdrValueStr('host')));
+  const { port, path } = server.listeners[0] as { port: number; path: string | undefined };
+  const where = path === undefined ? { port, host } : { path };
+  const socket =
+    listener.tls === undefined
+      ? net.connect(where)
+      : tls.connect({ ...where, ca: certificates().ca.cert, servername: 'localhost' });
+  afterwards(() => socket.destroy());
+  socket.write(`GET ${target} HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n`);
+  let text = '';
+  socket.on('data', piece => {
+    text += piece;
+  });
+  await once(socket, 'end');
+  return [`${text.split('\r\n')[0]} ${text.split('\r\n\r\n')[1]?.split('\n')[0]}`, lines.join('\n')];
+}
+
+describe('a target in absolute form (RFC 9110 section 7.4)', () => {
+  const plain = (): HttpdListenerConfig => ({ port: 0, host });
+  const encrypted = (): HttpdListenerConfig => ({ port: 0, host, tls: serverTls() });
+  const unix = (): HttpdListenerConfig => ({ path: socketPath() });
+  const unixTls = (): HttpdListenerConfig => ({ path: socketPath(), tls: serverTls() });
+
+  test.each([
+    ['http', 'a plain port', plain],
+    ['https', 'an encrypted port', encrypted],
+    ['HTTPS', 'an encrypted port', encrypted],
+    ['http', 'a Unix socket', unix],
+    ['https', 'a Unix socket', unix],
+    ['http', 'an encrypted Unix socket', unixTls],
+    ['https', 'an encrypted Unix socket', unixTls],
+  ])('of %s is served on %s, for its own authority', async (scheme, _where, listener) => {
+    expect(await absolute(listener(), `${scheme}://a.test:1/x`)).toEqual(['HTTP/1.1 200 OK a.test:1', '']);
+  });
+
+  test.each([
+    ['https', 'a plain port', plain, 'an https URI, and the connection is not encrypted'],
+    ['http', 'an encrypted port', encrypted, 'an http URI, and the connection is encrypted'],
+  ])('of %s is refused on %s, and the log says why', async (scheme, _where, listener, why) => {
+    const [line, log] = await absolute(listener(), `${scheme}://a.test/x`);
+    expect(line).toMatch(/^HTTP\/1\.1 400 /);
+    expect(log).toContain(why);
   });
 });
 

@@ -1,4 +1,5 @@
 /** RFC 9112 sections 2.2, 2.3 and 3; RFC 9110 sections 2.5 and 9.1: the request line, and what is in front of it. */
+import { OVER_TLS } from '../../support/raw_client.js';
 import {
   BEYOND_ASCII,
   type Case,
@@ -195,7 +196,8 @@ function targets(): Case[] {
     served(
       should(9112, '3'),
       'a target as long as maxUriLen, in absolute-form',
-      head(`GET http://b/e/${'a'.repeat(8181)}`),
+      // as `subjects` has it over TLS it is longer by the s of https
+      head(`GET http://b/e/${'a'.repeat(OVER_TLS ? 8180 : 8181)}`),
     ),
     ...[8190, 20_000, 100_000].map(n =>
       refused(must(9112, '3'), `a target of ${n + 3} bytes`, head(`GET /e/${'a'.repeat(n)}`), [414]),
