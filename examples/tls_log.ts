@@ -4,28 +4,42 @@
 import { isIP } from 'node:net';
 import {
   espLog,
-  HTTPD_SSL_USER_CB_ERROR,
+  HTTPD_SSL_USER_CB_SESS_CLOSE,
   HTTPD_SSL_USER_CB_SESS_CREATE,
   type HttpdServer,
   type HttpdSslUserCbArg,
+  type TagLog,
 } from '../src/index.js';
 import { logText } from './log_text.js';
 
-const log = espLog('esp_https_server');
+/** The log of a tag. */
+export type LogOf = (tag: string) => TagLog;
 
-/** Where the server can be reached: ESP-IDF's test scripts look for the port, and the address behind it. */
-export function logListening({ port }: HttpdServer, host = '127.0.0.1'): void {
-  log.info(`Server listening on port ${port}`);
-  const family = isIP(host);
-  log.info(`${family === 0 ? 'Host' : `IPv${family} address`}: ${host}`);
+const HTTPS_TAG = 'esp_https_server';
+
+/** A server is about to start. */
+export function logStarting(tag: string, logOf: LogOf = espLog): void {
+  logOf(tag).info('Starting server');
+  logOf(HTTPS_TAG).info('Starting server');
 }
 
-/** For `userCb`: how each handshake has ended. */
-export function logHandshake(arg: HttpdSslUserCbArg): void {
+/** It listens: ESP-IDF's test scripts look for the port, and the address behind it. Its end will be told too. */
+export function logListening(server: HttpdServer, host = '127.0.0.1', logOf: LogOf = espLog): void {
+  const log = logOf(HTTPS_TAG);
+  log.info(`Server listening on port ${server.port}`);
+  const family = isIP(host);
+  log.info(`${family === 0 ? 'Host' : `IPv${family} address`}: ${host}`);
+  server.once('stop', () => log.info('Server shuts down, releasing SSL context'));
+}
+
+/** For `userCb`: what becomes of each handshake. It is told when that has ended. */
+export function logHandshake(arg: HttpdSslUserCbArg, log = espLog(HTTPS_TAG)): void {
+  if (arg.state === HTTPD_SSL_USER_CB_SESS_CLOSE) return log.debug('Secure socket closed');
+  log.info('performing session handshake');
   if (arg.state === HTTPD_SSL_USER_CB_SESS_CREATE) {
-    log.info(`performing session handshake: ${arg.tls.protocol}, ${arg.tls.cipher}`);
-  } else if (arg.state === HTTPD_SSL_USER_CB_ERROR) {
-    log.warn(`performing session handshake: failed: ${logText(reasonOf(arg.error))}`);
+    log.debug(`Secure socket open: ${arg.tls.protocol}, ${arg.tls.cipher}`);
+  } else {
+    log.error(`esp_tls_create_server_session failed, ${logText(reasonOf(arg.error))}`);
   }
 }
 

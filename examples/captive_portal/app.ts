@@ -8,10 +8,14 @@ import { PORTAL_CONFIG, portalOptions, registerPortal } from './portal.js';
 
 export const config = PORTAL_CONFIG;
 
-/** @param options by default those of the environment; a device is reached from this machine only, unless HOST says more */
-export function register(
+/**
+ * Ready when the DNS server is too, or can't be.
+ *
+ * @param options by default those of the environment; a device is reached from this machine only, unless HOST says more
+ */
+export async function register(
   server: HttpdServer,
   options = portalOptions({ ...process.env, HOST: process.env.HOST || LOOPBACK }),
-): void {
-  registerPortal(server, options);
+): Promise<void> {
+  await registerPortal(server, options).bound;
 }

@@ -41,10 +41,11 @@ export function startDnsServer({ host, port, log }: { host: string; port: number
   function onMessage(packet: Uint8Array, from: RemoteInfo): void {
     const reply = answerDns(packet, isOneAddress(host) ? bytesOf(host) : addressFor(from.address));
     log.info(`Received ${packet.length} bytes from ${from.address} | DNS reply with len: ${reply?.length ?? 0}`);
+    if (reply === undefined) return log.error('Failed to prepare a DNS reply');
     // a sender on port 0 wants no answer (RFC 768)
-    if (reply === undefined || from.port === 0 || socket.getSendQueueCount() >= SENDS_MAX) return;
+    if (from.port === 0 || socket.getSendQueueCount() >= SENDS_MAX) return;
     socket.send(reply, from.port, from.address, error => {
-      if (error !== null) log.warn(`Error occurred during sending: ${error.message}`);
+      if (error !== null) log.error(`Error occurred during sending: ${error.message}`);
     });
   }
 

@@ -15,7 +15,7 @@ await runProgram({
     // what is wrong with the environment shows before there is a server
     const options = portalOptions(process.env);
     const server = await httpdStart({ ...config, ...where });
-    register(server, options);
+    await register(server, options);
     log.info(`Open http://localhost:${server.port}/; Ctrl-C stops the server`);
     return server;
   },

@@ -81,7 +81,14 @@ export function registerPortal(server: HttpdServer, options: PortalOptions): Dns
   server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: rootGetHandler });
   server.registerErrHandler(HTTPD_404_NOT_FOUND, http404ErrorHandler);
   const dns = startDnsServer({ host, port: dnsPort, log: logOf(DNS_TAG) });
-  server.once('stop', dns.close);
-  logOf('esp_netif_lwip').info(`DHCP server assigned IP to a station, IP is: ${address}`);
+  let running = true;
+  server.once('stop', () => {
+    running = false;
+    dns.close();
+  });
+  // a station asks for names as soon as it has an address
+  void dns.bound.then(() => {
+    if (running) logOf('esp_netif_lwip').info(`DHCP server assigned IP to a station, IP is: ${address}`);
+  });
   return dns;
 }

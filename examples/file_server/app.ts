@@ -3,7 +3,7 @@
  * `npx esp-httpd device examples/file_server/app.ts`. Like a board's flash, the folder outlives each server.
  */
 import { espLog, type HttpdServer } from '../../src/index.js';
-import { fileServerConfig, registerFileHandlers, TAG } from './file_server.js';
+import { fileServerConfig, MAX_FILE_SIZE, startFiles } from './file_server.js';
 import { FileStore } from './file_store.js';
 import { ROOT } from './options.js';
 
@@ -11,8 +11,6 @@ const store = await FileStore.open(process.env.FILE_SERVER_ROOT || ROOT);
 
 export const config = fileServerConfig();
 
-export function register(server: HttpdServer, log = espLog(TAG)): void {
-  log.info(`Files are in ${store.root}`);
-  log.info(`Starting HTTP Server on port: '${server.port}'`);
-  registerFileHandlers(server, { store, log });
+export function register(server: HttpdServer, logOf = espLog): void {
+  startFiles(server, { store, maxSize: MAX_FILE_SIZE, logOf });
 }

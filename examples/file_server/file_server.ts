@@ -25,6 +25,10 @@ import { formatSize, sendListPage } from './list_page.js';
 import { sameOriginOnly } from './same_origin.js';
 
 export const TAG = 'file_server';
+/** The tag of what starts the server. */
+const MAIN_TAG = 'example';
+/** Where the log says that the files are: the base path of ESP-IDF's storage. */
+const BASE_PATH = '/data';
 /** The longest file, unless told otherwise, in bytes: ESP-IDF's MAX_FILE_SIZE. */
 export const MAX_FILE_SIZE = 200 * 1024;
 /** So much of an upload is received at a time, in bytes. */
@@ -46,9 +50,28 @@ export interface FileServerOptions {
   readonly log?: TagLog;
 }
 
+export interface FilesParts {
+  readonly store: FileStore;
+  /** The longest file, in bytes. */
+  readonly maxSize: number;
+  /** The log of a tag. */
+  readonly logOf?: (tag: string) => TagLog;
+}
+
 /** What the handlers need of the server's configuration. */
 export function fileServerConfig(maxSize = MAX_FILE_SIZE) {
   return { uriMatchFn: uriMatchWildcard, maxReqBodyLen: maxSize } satisfies Partial<HttpdConfig>;
+}
+
+/** The whole example on a server that listens: the handlers, and what ESP-IDF's logs as it starts. */
+export function startFiles(server: HttpdServer, { store, maxSize, logOf = espLog }: FilesParts): void {
+  const main = logOf(MAIN_TAG);
+  const log = logOf(TAG);
+  main.info('Starting example');
+  log.info(`Files are in ${store.root}, up to ${maxSize} bytes each`);
+  log.info(`Starting HTTP Server on port: '${server.port}'`);
+  registerFileHandlers(server, { store, maxSize, log });
+  main.info('File server started');
 }
 
 /** Registers the handlers for the files of `store`, on a server that was started with `fileServerConfig`. */
@@ -73,7 +96,12 @@ class FileHandlers {
     const path = pathOf(req);
     if (path === '/') return this.list(req);
     if (path.endsWith('/')) {
-      return this.refuse(req, HTTPD_404_NOT_FOUND, 'Directory does not exist', `Failed to stat dir : ${logText(path)}`);
+      return this.refuse(
+        req,
+        HTTPD_404_NOT_FOUND,
+        'Directory does not exist',
+        `Failed to stat dir : ${BASE_PATH}${logText(path)}`,
+      );
     }
     const name = decodeName(path.slice(1));
     const file = name !== undefined && isFileName(name) ? await this.store.find(name) : undefined;
@@ -81,7 +109,12 @@ class FileHandlers {
       // a file of that name comes first
       if (name === 'index.html') return redirectToList(req, '307 Temporary Redirect');
       if (name === 'favicon.ico') return sendFavicon(req);
-      return this.refuse(req, HTTPD_404_NOT_FOUND, 'File does not exist', `Failed to stat file : ${logText(path)}`);
+      return this.refuse(
+        req,
+        HTTPD_404_NOT_FOUND,
+        'File does not exist',
+        `Failed to stat file : ${BASE_PATH}${logText(path)}`,
+      );
     }
     this.log.info(`Sending file : /${logText(file.name)} (${file.size} bytes)...`);
     req.respSetHdr('Content-Security-Policy', FILE_POLICY);
@@ -100,9 +133,7 @@ class FileHandlers {
 
   private async list(req: HttpdReq): Promise<number> {
     const list = await this.store.list();
-    if (this.log.debugOn) {
-      for (const { name, size } of list.files) this.log.debug(`Found file : ${logText(name)} (${size} bytes)`);
-    }
+    for (const { name, size } of list.files) this.log.info(`Found file : ${logText(name)} (${size} bytes)`);
     await sendListPage(req, list, this.maxSize);
     return ESP_OK;
   }
@@ -115,7 +146,7 @@ class FileHandlers {
     const upload = await this.store.create();
     if (typeof upload === 'string') {
       const { status, message } = NO_ROOM[upload];
-      this.log.warn(`Failed to create file : /${logText(name)}: ${message}`);
+      this.log.error(`Failed to create file : ${BASE_PATH}/${logText(name)}: ${message}`);
       if (upload === 'busy') req.respSetHdr('Retry-After', '10');
       await req.respSendCustomErr(status, message);
       return ESP_OK;
@@ -136,16 +167,15 @@ class FileHandlers {
     const buf = Buffer.allocUnsafe(SCRATCH_BUFSIZE);
     let received = 0;
     for (;;) {
+      const remaining = (req.contentLen ?? 0) - received;
+      if (remaining > 0) this.log.info(`Remaining size : ${remaining}`);
       const n = await req.recv(buf).catch(error => {
-        this.log.warn('File reception failed!');
+        this.log.error('File reception failed!');
         // the library knows what to answer: 408, 413, or nothing to who has left
         throw error;
       });
       if (n === 0) return true;
       received += n;
-      if (this.log.debugOn && req.contentLen !== undefined) {
-        this.log.debug(`Remaining size : ${req.contentLen - received}`);
-      }
       try {
         await upload.write(buf.subarray(0, n));
       } catch (error) {
@@ -173,7 +203,12 @@ class FileHandlers {
   }
 
   private exists(req: HttpdReq, name: string): Promise<number> {
-    return this.refuse(req, HTTPD_400_BAD_REQUEST, 'File already exists', `File already exists : /${logText(name)}`);
+    return this.refuse(
+      req,
+      HTTPD_400_BAD_REQUEST,
+      'File already exists',
+      `File already exists : ${BASE_PATH}/${logText(name)}`,
+    );
   }
 
   /** The body is longer than the configuration allows; an upload has been discarded before. */
@@ -199,13 +234,13 @@ class FileHandlers {
     const name = decodeName(part);
     if (name !== undefined && isFileName(name)) return name;
     const tooLong = name !== undefined && Buffer.byteLength(name) > NAME_MAX;
-    const message = tooLong ? 'Filename too long' : 'Invalid filename';
-    await this.refuse(req, HTTPD_400_BAD_REQUEST, message, `${message} : ${logText(part)}`);
+    if (tooLong) await this.refuse(req, HTTPD_400_BAD_REQUEST, 'Filename too long', 'Filename is too long');
+    else await this.refuse(req, HTTPD_400_BAD_REQUEST, 'Invalid filename', `Invalid filename : /${logText(part)}`);
     return undefined;
   }
 
   private async refuse(req: HttpdReq, code: HttpdErrCode, message: string, line: string): Promise<number> {
-    this.log.warn(line);
+    this.log.error(line);
     await req.respSendErr(code, message);
     return ESP_OK;
   }

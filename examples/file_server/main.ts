@@ -3,7 +3,7 @@
  */
 import { espLog, httpdStart } from '../../src/index.js';
 import { runProgram } from '../program.js';
-import { fileServerConfig, registerFileHandlers, TAG } from './file_server.js';
+import { fileServerConfig, startFiles, TAG } from './file_server.js';
 import { FileStore } from './file_store.js';
 import { COMMAND, type Options, readOptions, USAGE } from './options.js';
 
@@ -16,10 +16,8 @@ async function run({ port, root, maxSize }: Options): Promise<void> {
     log,
     start: async config => {
       const store = await FileStore.open(root);
-      log.info(`Files are in ${store.root}, up to ${maxSize} bytes each`);
-      log.info(`Starting HTTP Server on port: '${config.serverPort}'`);
       const server = await httpdStart({ ...fileServerConfig(maxSize), ...config });
-      registerFileHandlers(server, { store, maxSize });
+      startFiles(server, { store, maxSize });
       log.info(`Open http://localhost:${server.port}/; Ctrl-C stops the server`);
       return server;
     },

@@ -1,11 +1,22 @@
 /**
  * ESP-IDF's https_server example: a page, and what the server knows of who asks for it.
  */
-import { ESP_OK, HTTP_GET, type HttpdReq, type HttpdServer } from '../../src/index.js';
+import { ESP_OK, espLog, HTTP_GET, type HttpdReq, type HttpdServer } from '../../src/index.js';
+import { type LogOf, logListening, logStarting } from '../tls_log.js';
 import { certificateInfo } from './peer_certificate.js';
 
+export const TAG = 'example';
+
+/** The example on a server that somebody else has started, such as a device: logs what a board does, and registers all. */
+export function register(server: HttpdServer, logOf: LogOf = espLog): void {
+  logStarting(TAG, logOf);
+  logListening(server, undefined, logOf);
+  logOf(TAG).info('Registering URI handlers');
+  registerHandlers(server);
+}
+
 /** Registers the page at `/`, and `/client`, which tells a client what it has shown. */
-export function register(server: HttpdServer): void {
+export function registerHandlers(server: HttpdServer): void {
   server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: rootGetHandler });
   server.registerUriHandler({ uri: '/client', method: HTTP_GET, handler: clientGetHandler });
 }

@@ -3,16 +3,14 @@
  */
 import { espLog } from '../../src/index.js';
 import { runTlsProgram } from '../tls_program.js';
-import { register } from './app.js';
+import { registerHandlers, TAG } from './app.js';
 import { userCallback } from './user_callback.js';
-
-const log = espLog('https_server');
 
 await runTlsProgram({
   command: 'npm run https',
-  log,
+  tag: TAG,
   // asks for a certificate, and serves who has none too
-  ssl: ({ ca }) => ({ cacertPem: ca, clientCert: 'optional', userCb: arg => userCallback(arg, log) }),
-  register,
+  ssl: ({ ca }) => ({ cacertPem: ca, clientCert: 'optional', userCb: userCallback(espLog(TAG)) }),
+  register: registerHandlers,
   hint: ({ ca }, { port }) => `Try it: curl --cacert ${ca} https://localhost:${port}/`,
 });

@@ -46,6 +46,8 @@ describe('the portal', () => {
       /^I example: Set up softAP with IP: (127\.0\.0\.1)$/,
       /^I example: wifi_init_softap finished\. SSID:'(\S+)' password:'(\S+)'$/,
       new RegExp(`^I example: Starting server on port: '(${server.port})'$`),
+      // a station asks for names at once
+      new RegExp(`^I example_dns_redirect_server: Socket bound, port ${dnsPort}$`),
       /^I esp_netif_lwip: DHCP server assigned IP to a station, IP is: (127\.0\.0\.1)$/,
     ].map(pattern => lines.findIndex(line => pattern.test(line)));
     expect(waitedFor).not.toContain(-1);

@@ -20,8 +20,13 @@ test('register needs no more than config, fits on a device, and its files outliv
   const start = async () => {
     const { logger, lines } = collectLog();
     const server = await startTestServer({ maxOpenSockets, maxUriHandlers, maxRespHeaders, ...config });
-    register(server, espLog(TAG, logger));
-    expect(lines).toContain(`I ${TAG}: Starting HTTP Server on port: '${server.port}'`);
+    register(server, tag => espLog(tag, logger));
+    expect(lines).toEqual([
+      'I example: Starting example',
+      `I ${TAG}: Files are in ${root}, up to 204800 bytes each`,
+      `I ${TAG}: Starting HTTP Server on port: '${server.port}'`,
+      'I example: File server started',
+    ]);
     return server;
   };
   const first = await start();

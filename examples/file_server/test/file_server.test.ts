@@ -31,8 +31,16 @@ describe('an upload', () => {
     expect([status, headers.location, text]).toEqual([303, '/', 'File uploaded successfully']);
     expect(names()).toEqual([name]);
     expect(readFileSync(join(root, name)).equals(pattern(length))).toBe(true);
-    const told = lines.filter(line => line.startsWith('I '));
-    expect(told).toEqual([`I file_server: Receiving file : /${name}...`, 'I file_server: File reception complete']);
+    expect(lines.filter(line => !line.includes('Remaining size'))).toEqual([
+      `I file_server: Receiving file : /${name}...`,
+      'I file_server: File reception complete',
+    ]);
+    // before each piece, so often as the network wants it
+    const remaining = lines
+      .flatMap(line => /^I file_server: Remaining size : (\d+)$/.exec(line)?.[1] ?? [])
+      .map(Number);
+    expect(remaining[0]).toBe(length === 0 ? undefined : length);
+    expect([...remaining].sort((a, b) => b - a)).toEqual(remaining);
   });
 
   test('in chunks, and one in pieces, are joined', async () => {
@@ -163,7 +171,7 @@ describe('the list', () => {
       ['10', '10 bytes', '2024-02-29T12:34:56.000Z'],
     ]);
     expect(text).toContain('Files <span class="count">3</span>');
-    expect(lines).toContain('D file_server: Found file : b9.txt (2048 bytes)');
+    expect(lines).toContain('I file_server: Found file : b9.txt (2048 bytes)');
   });
 
   test('shows names as text, and leads to them and to nothing else', async () => {

@@ -32,12 +32,16 @@ describe.skipIf(SELECT_LOOP === 'net' && EPOLL_HERE)('npm run files', () => {
         .replace(/'\d+'|:\d+\//g, '<n>')
         .split('\n'),
     ).toEqual([
+      'I example: Starting example',
       `I file_server: Files are in ${root}, up to 1024 bytes each`,
       'I file_server: Starting HTTP Server on port: <n>',
+      'I example: File server started',
       'I file_server: Open http://localhost<n>; Ctrl-C stops the server',
       'I file_server: Receiving file : /a.txt...',
+      'I file_server: Remaining size : 1024',
       'I file_server: File reception complete',
-      'W file_server: File too large : 1025 bytes',
+      'I file_server: Found file : a.txt (1024 bytes)',
+      'E file_server: File too large : 1025 bytes',
       'I file_server: Stopping webserver (SIGINT); the same again ends it at once',
       'I file_server: Stopped',
       '',

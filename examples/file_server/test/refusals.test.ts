@@ -110,7 +110,7 @@ describe('of a name that is taken by', () => {
     const { server, root, outside, before, lines } = await startWithTraps();
     const upload = await exchange(server, post(`/upload/${name}`, 'new'));
     expect([upload.status, upload.text]).toEqual([400, 'File already exists']);
-    expect(lines).toEqual([`W file_server: File already exists : /${name}`]);
+    expect(lines).toEqual([`E file_server: File already exists : /data/${name}`]);
     const download = await exchange(server, request(`GET /${name}`));
     expect([download.status, download.text]).toEqual(text === undefined ? [404, 'File does not exist'] : [200, text]);
     if (text === undefined) {
@@ -123,18 +123,12 @@ describe('of a name that is taken by', () => {
 });
 
 test.each([
-  ['GET', '/nothing', 404, 'File does not exist', 'W file_server: Failed to stat file : /nothing'],
-  ['GET', '/folder/', 404, 'Directory does not exist', 'W file_server: Failed to stat dir : /folder/'],
-  ['POST', '/delete/nothing', 400, 'File does not exist', 'W file_server: File does not exist : /nothing'],
-  ['POST', '/upload/a/', 400, 'Invalid filename', 'W file_server: Invalid filename : a/'],
-  ['POST', '/upload/%1b[2J', 400, 'Invalid filename', 'W file_server: Invalid filename : %1b[2J'],
-  [
-    'POST',
-    `/upload/${'x'.repeat(256)}`,
-    400,
-    'Filename too long',
-    `W file_server: Filename too long : ${'x'.repeat(256)}`,
-  ],
+  ['GET', '/nothing', 404, 'File does not exist', 'E file_server: Failed to stat file : /data/nothing'],
+  ['GET', '/folder/', 404, 'Directory does not exist', 'E file_server: Failed to stat dir : /data/folder/'],
+  ['POST', '/delete/nothing', 400, 'File does not exist', 'E file_server: File does not exist : /nothing'],
+  ['POST', '/upload/a/', 400, 'Invalid filename', 'E file_server: Invalid filename : /a/'],
+  ['POST', '/upload/%1b[2J', 400, 'Invalid filename', 'E file_server: Invalid filename : /%1b[2J'],
+  ['POST', `/upload/${'x'.repeat(256)}`, 400, 'Filename too long', 'E file_server: Filename is too long'],
   ['POST', '/nothing', 405, expect.stringContaining('405'), undefined],
   ['PUT', '/upload/a', 405, expect.stringContaining('405'), undefined],
   ['DELETE', '/delete/a', 405, expect.stringContaining('405'), undefined],
@@ -169,7 +163,7 @@ describe('an upload that', () => {
     const { server, names, lines } = await startFiles();
     const response = await exchange(server, bytes);
     expect([response.status, response.text]).toEqual([413, 'File size must be less than 200KB!']);
-    expect(lines.at(-1)).toMatch(/^W file_server: File too large : (204801|unknown) bytes$/);
+    expect(lines.at(-1)).toMatch(/^E file_server: File too large : (204801|unknown) bytes$/);
     await vi.waitFor(() => expect(names()).toEqual([]), SOON);
     expect((await exchange(server, post('/upload/next', 'x'))).status).toBe(303);
   });
@@ -185,7 +179,7 @@ describe('an upload that', () => {
     await vi.waitFor(() => expect(names()).toHaveLength(1), SOON);
     breakOff(client);
     await vi.waitFor(() => expect(names()).toEqual([]), SOON);
-    await vi.waitFor(() => expect(lines.at(-1)).toBe('W file_server: File reception failed!'), SOON);
+    await vi.waitFor(() => expect(lines.at(-1)).toBe('E file_server: File reception failed!'), SOON);
     expect((await exchange(server, post('/upload/a', 'x'))).status).toBe(303);
   });
 

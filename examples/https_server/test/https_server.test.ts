@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   espLog,
+  HTTPD_SSL_USER_CB_ERROR,
   HTTPD_SSL_USER_CB_SESS_CLOSE,
   HTTPD_SSL_USER_CB_SESS_CREATE,
   type TlsInfo,
@@ -12,7 +13,7 @@ import { certificates, type TestPair } from '../../../test/support/certificates.
 import { collectLog, ELSEWHERE, serverTls, startTestServer } from '../../../test/support/server.js';
 import { get } from '../../../test/tls/support.js';
 import { Program } from '../../ws_echo_server/test/child.js';
-import { register } from '../app.js';
+import { register, registerHandlers } from '../app.js';
 import { certificateInfo } from '../peer_certificate.js';
 import { userCallback } from '../user_callback.js';
 
@@ -44,7 +45,7 @@ expires on        : ${TIME}`;
 async function start() {
   const tls = { ...serverTls(), cacertPem: certificates().ca.cert, clientCert: 'optional' } as const;
   const server = await startTestServer({ listeners: [{ port: 0, host: '127.0.0.1', tls }] });
-  register(server);
+  registerHandlers(server);
   return server;
 }
 
@@ -76,9 +77,17 @@ describe.skipIf(ELSEWHERE)('the handlers', () => {
     ]);
   });
 
-  test('serve plain connections too', async () => {
+  test('serve plain connections too, as on a device, and tell what a board tells', async () => {
     const server = await startTestServer({ listeners: [{ port: 0, host: '127.0.0.1' }] });
-    register(server);
+    const { logger, lines } = collectLog();
+    register(server, tag => espLog(tag, logger));
+    expect(lines).toEqual([
+      'I example: Starting server',
+      'I esp_https_server: Starting server',
+      `I esp_https_server: Server listening on port ${server.port}`,
+      'I esp_https_server: IPv4 address: 127.0.0.1',
+      'I example: Registering URI handlers',
+    ]);
     const url = `http://127.0.0.1:${server.port}`;
     expect(await (await fetch(url)).text()).toBe(PAGE);
     expect(await (await fetch(`${url}/client`)).text()).toBe('The connection is not encrypted.\n');
@@ -143,31 +152,59 @@ describe.skipIf(ELSEWHERE)('userCb', () => {
     peerCertificate: undefined,
   };
 
-  /** What is logged of a session that begins, or ends. */
-  function told(tls?: Partial<TlsInfo>): string[] {
+  function start() {
     const { logger, lines } = collectLog();
-    const log = espLog('t', logger);
-    if (tls === undefined) userCallback({ state: HTTPD_SSL_USER_CB_SESS_CLOSE, fd: 7 }, log);
-    else userCallback({ state: HTTPD_SSL_USER_CB_SESS_CREATE, fd: 7, tls: { ...agreed, ...tls } }, log);
+    return { call: userCallback(espLog('t', logger)), lines };
+  }
+
+  /** What is logged of a session that begins and ends. */
+  function told(tls: Partial<TlsInfo>): string[] {
+    const { call, lines } = start();
+    call({ state: HTTPD_SSL_USER_CB_SESS_CREATE, fd: 7, tls: { ...agreed, ...tls } });
+    call({ state: HTTPD_SSL_USER_CB_SESS_CLOSE, fd: 7 });
     return lines;
   }
-  const begin = ['I t: User callback invoked!', 'I t: Socket FD: 7'];
-  const suite = 'I t: Current Ciphersuite: TLS_AES_128_GCM_SHA256';
+  const invoked = 'I t: User callback invoked!';
+  const begin = [
+    invoked,
+    'D t: At session creation',
+    'I t: Socket FD: 7',
+    'I t: Current Ciphersuite: TLS_AES_128_GCM_SHA256',
+  ];
+  const end = [invoked, 'D t: At session close'];
 
   test('tells what was agreed on, and who the client is', () => {
     const peerCertificate = new X509Certificate(certificates().client.cert);
     const info = certificateInfo(peerCertificate).map(line => `I t:     ${line}`);
-    const about = [...begin, suite, 'I t: Peer certificate info:', ...info];
+    const about = [...begin, ...end, 'I t: Peer certificate info:', ...info];
     expect(told({ peerCertificate, authorized: true })).toEqual([...about, 'I t: It is trusted']);
     expect(told({ peerCertificate, authorizationError: 'CERT_HAS_EXPIRED' })).toEqual([
       ...about,
       'W t: It is not trusted: CERT_HAS_EXPIRED',
     ]);
-    expect(told({})).toEqual([...begin, suite, 'I t: The peer has shown no certificate']);
+    expect(told({})).toEqual([...begin, ...end, 'W t: Could not obtain the peer certificate!']);
   });
 
-  test('tells that a session has ended', () => {
-    expect(told()).toEqual([...begin, 'I t: At session close']);
+  test('forgets a client that has left', () => {
+    const { call, lines } = start();
+    call({
+      state: HTTPD_SSL_USER_CB_SESS_CREATE,
+      fd: 7,
+      tls: { ...agreed, peerCertificate: new X509Certificate(certificates().client.cert) },
+    });
+    call({ state: HTTPD_SSL_USER_CB_SESS_CLOSE, fd: 7 });
+    lines.length = 0;
+    call({ state: HTTPD_SSL_USER_CB_SESS_CLOSE, fd: 7 });
+    expect(lines).toEqual([...end, 'W t: Could not obtain the peer certificate!']);
+  });
+
+  test.each([
+    ['192.0.2.7', ['W t: SSL handshake failed from client IP: 192.0.2.7']],
+    ['', []],
+  ])('tells of a handshake that has failed, with a client at %j', (remoteAddress, whose) => {
+    const { call, lines } = start();
+    call({ state: HTTPD_SSL_USER_CB_ERROR, error: new Error('x'), remoteAddress });
+    expect(lines).toEqual([invoked, 'D t: At session error (handshake failed)', ...whose]);
   });
 });
 
@@ -213,18 +250,19 @@ describe.skipIf(ELSEWHERE || noCurl)('npm run https (skipped where curl is not i
     );
     // an authority that curl does not know
     expect(curl(`${url}/`)).toMatch(/^status 60: /);
-    await program.printed(/W \(\d+\) esp_https_server: performing session handshake: failed: tlsv1 alert unknown ca\n/);
+    await program.printed(/E \(\d+\) esp_https_server: esp_tls_create_server_session failed, tlsv1 alert unknown ca\n/);
     program.kill('SIGINT');
     const { status, stdout, stderr } = await program.ended;
-    expect(stdout).toMatch(/https_server: Stopped\n$/);
+    expect(stdout).toMatch(/esp_https_server: Server shuts down, releasing SSL context\n.*example: Stopped\n$/);
     expect([status, stderr]).toEqual([0, '']);
   });
 });
 
 test.skipIf(ELSEWHERE)('npm run https listens on 8443 unless it is told otherwise', async () => {
-  const program = new Program(MAIN, [], { HOST: '192.0.2.1' });
-  const { status, stdout, stderr } = await program.ended;
-  expect(stdout).toContain("Starting server on port: '8443'\n");
-  expect(stderr).toBe("'192.0.2.1' in the environment variable HOST is no address of this machine.\n");
-  expect(status).toBe(1);
+  const { status, stdout } = await new Program(MAIN, ['--help'], {}).ended;
+  expect(stdout).toContain('Default: the environment variable PORT, or else 8443.\n');
+  expect(status).toBe(0);
+  const elsewhere = await new Program(MAIN, [], { HOST: '192.0.2.1' }).ended;
+  expect(elsewhere.stderr).toBe("'192.0.2.1' in the environment variable HOST is no address of this machine.\n");
+  expect(elsewhere.status).toBe(1);
 });
