@@ -159,6 +159,17 @@ describe('before', () => {
     expect((await client.readResponse()).headers['x-kept']).toBe('yes');
   });
 
+  test('status and type that a hook has set are those of its own answer only', async () => {
+    const server = await serve({ 'GET /': ok });
+    server.before('/', req => {
+      req.respSetStatus('201 Created');
+      req.respSetType('text/x-hook');
+      req.respSetHdr('X-Kept', 'yes');
+    });
+    const { status, headers } = await exchange(server, request('GET /'));
+    expect([status, headers['content-type'], headers['x-kept']]).toEqual([200, 'text/html', 'yes']);
+  });
+
   test('headers of hooks do not stay for the next request', async () => {
     const server = await serve({ 'GET /': ok, 'GET /a': ok });
     server.before('/a', req => req.respSetHdr('X-Kept', 'yes'));

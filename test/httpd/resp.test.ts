@@ -15,6 +15,7 @@ interface Options {
   readonly maxRespHeaders?: number;
   readonly isHead?: boolean;
   readonly http10?: boolean;
+  readonly date?: string;
 }
 
 /** A response whose bytes can be looked at. */
@@ -44,7 +45,7 @@ function setUp(options: Options = {}) {
   const host: ResponseHost = {
     sess,
     maxRespHeaders: options.maxRespHeaders ?? 8,
-    dateLine: () => 'Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n',
+    dateLine: () => options.date ?? DATE,
     keepAlive: () => options.keepAlive ?? true,
     onHeadersSent: () => events.push('headers'),
     onSentData: len => events.push(`data ${len}`),
@@ -283,6 +284,28 @@ describe('what may be set', () => {
     expect(() => resp.setHeader('C', '3')).toThrow(error(ESP_ERR_HTTPD_RESP_HDR));
     void resp.send('');
     expect(text()).toBe(`HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 0\r\nA: 1\r\nB: 2\r\n${DATE}\r\n`);
+  });
+
+  test('has its own status, type, length and date, whatever the one before had that was alike but for one of them', () => {
+    const plain = (status: string, type: string, body: string, date: string): string => {
+      const { resp, text } = setUp({ date });
+      resp.setStatus(status);
+      resp.setType(type);
+      void resp.send(body);
+      return text();
+    };
+    const all: [string, string, string, string][] = [
+      ['200 OK', 'text/html', 'a', 'Date: 1\r\n'],
+      ['201 Created', 'text/html', 'a', 'Date: 1\r\n'],
+      ['201 Created', 'text/plain', 'a', 'Date: 1\r\n'],
+      ['201 Created', 'text/plain', 'ab', 'Date: 1\r\n'],
+      ['201 Created', 'text/plain', 'ab', 'Date: 2\r\n'],
+    ];
+    for (const [status, type, body, date] of all) {
+      expect(plain(status, type, body, date)).toBe(
+        `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n${date}\r\n${body}`,
+      );
+    }
   });
 
   test('a Date of its own replaces ours', () => {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { PeerTable, peerOf } from '../../src/sess/peers.js';
 
+/** For JSON: what is in maps is shown. */
+const mapsToo = (_key: string, value: unknown): unknown => (value instanceof Map ? [...value] : value);
+
 describe('a peer', () => {
   test.each([
     ['192.0.2.7', '192.0.2.7'],
@@ -33,5 +36,20 @@ describe('a peer', () => {
     expect(peers.isFull('a')).toBe(false);
     peers.add(7, 'a');
     expect(peers.isFull('a')).toBe(true);
+  });
+
+  test('without an address, on a Unix socket, may have any number', () => {
+    const peers = new PeerTable(1);
+    for (const fd of [4, 5, 6]) peers.add(fd, '');
+    expect(peers.isFull('')).toBe(false);
+  });
+
+  test('that has left leaves nothing behind', () => {
+    const peers = new PeerTable(1);
+    const before = JSON.stringify(peers, mapsToo);
+    for (let fd = 4; fd < 100; fd++) peers.add(fd, `192.0.2.${fd}`);
+    expect(JSON.stringify(peers, mapsToo)).not.toBe(before);
+    for (let fd = 4; fd < 100; fd++) peers.remove(fd);
+    expect(JSON.stringify(peers, mapsToo)).toBe(before);
   });
 });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
@@ -112,6 +113,16 @@ describe.each(MODES)('%s: wsMaxMessageLen', (_mode, wsMessageMode) => {
     refused.ws.send(...frames);
     await expectClosed(refused.ws, 1009);
     expect(refused.seen).toEqual([]);
+  });
+
+  test('may be met exactly by what does not get shorter when it is compressed', async () => {
+    const random = randomBytes(10_000);
+    const bytes = compress(random);
+    expect(bytes.length).toBeGreaterThan(random.length);
+    const { ws, bytes: taken } = await openWith({ wsMessageMode, wsPerMessageDeflate: true, wsMaxMessageLen: 10_000 });
+    ws.send({ opcode: BINARY, payload: bytes, ...COMPRESSED });
+    await expectSilence(ws);
+    expect(Buffer.compare(taken(), random)).toBe(0);
   });
 
   test('stops inflating there: a message that would inflate a thousandfold ends before it has come', async () => {

@@ -128,6 +128,26 @@ describe('a text message', () => {
   });
 });
 
+test('what a handler has left of a text, cut inside a character, says nothing about what follows', async () => {
+  const texts: string[] = [];
+  const handler = onFrame(async req => {
+    const pkt = wsFrame();
+    await req.wsRecvFramePart(pkt, 1_000);
+    texts.push(Buffer.from(pkt.payload as Uint8Array).toString('latin1'));
+  });
+  const { open } = await startWs({ handler });
+  const ws = await open();
+  // 1,000 bytes end inside of a character
+  ws.send({ opcode: TEXT, payload: '€'.repeat(10_000) }, { opcode: TEXT, payload: 'next' });
+  await until(() => expect(texts).toHaveLength(2));
+  expect(texts[1]).toBe('next');
+  // nor about the fragments behind it
+  ws.send({ opcode: TEXT, payload: '€'.repeat(10_000), fin: false }, { opcode: CONTINUE, payload: 'end' });
+  await until(() => expect(texts).toHaveLength(4));
+  ws.send({ opcode: TEXT, payload: 'more' });
+  await until(() => expect(texts.slice(3)).toEqual(['end', 'more']));
+});
+
 describe('a text frame above 16 KiB, received while it arrives,', () => {
   const good = Buffer.from('€'.repeat(10_000));
 
