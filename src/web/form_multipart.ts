@@ -19,6 +19,7 @@ export function isBoundary(text: string | undefined): text is string {
 const [HTAB, LF, CR, SP, HYPHEN] = [0x09, 0x0a, 0x0d, 0x20, 0x2d];
 const CRLF = '\r\n';
 const NOTHING = Buffer.alloc(0);
+const COPY_BELOW = 8 * 1024;
 
 /**
  * | state | what comes | next |
@@ -71,7 +72,6 @@ export class MultipartSplitter implements Splitter {
 
   destroy(): void {
     this.finish();
-    this.part?.drop();
   }
 
   /** @returns whether there is more to do with what has come */
@@ -195,10 +195,4 @@ class StreamedPart implements RawPart {
   take(): Buffer | undefined {
     return this.pieces.shift();
   }
-
-  drop(): void {
-    this.pieces.length = 0;
-  }
 }
-
-const COPY_BELOW = 8 * 1024;

@@ -275,6 +275,9 @@ describe('whyNotAllowed', () => {
     [SAME, 'HTTPS://Example.com', 'EXAMPLE.com:443', true],
     [SAME, 'https://[2001:db8::1]', '[2001:DB8:0::1]:443', true],
     [SAME, 'http://[0:0:0:0:0:0:0:1]:8080', '[::1]:8080', true],
+    // no URL, though the same
+    [SAME, 'http://[fe80::1%25eth0]', '[FE80::1%25eth0]', true],
+    [SAME, 'http://[fe80::1%25eth0]', '[fe80::1%25eth1]', false],
     [SAME, 'http://example.com', 'example.com:443', false],
     [SAME, 'https://example.com', 'example.com:80', false],
     [SAME, 'https://[::1]', '[::1]:80', false],

@@ -135,6 +135,16 @@ describe('parts, in whichever way they arrive', () => {
     );
   });
 
+  test('a small piece does not keep the memory that it came in', async () => {
+    const body = multipart({ content: 'small' }, { filename: 'x', content: Buffer.alloc(300_000) }, { content: 'too' });
+    const kept: number[] = [];
+    for await (const part of formParts(fakeReq(MULTIPART, [body]).req)) {
+      for await (const piece of part) if (piece.length < 10) kept.push(piece.buffer.byteLength);
+    }
+    expect(kept).toHaveLength(2);
+    expect(Math.max(...kept)).toBeLessThan(100_000);
+  });
+
   test('a file longer than the streams hold', async () => {
     const content = Buffer.alloc(200_000, 'x\r\n--y');
     const body = multipart({ filename: 'x', content }, { name: 'b', content: '2' });
