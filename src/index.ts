@@ -108,6 +108,7 @@ export {
   HTTPD_SSL_USER_CB_ERROR,
   HTTPD_SSL_USER_CB_SESS_CLOSE,
   HTTPD_SSL_USER_CB_SESS_CREATE,
+  HTTPD_SSL_USER_CB_SESS_ERROR,
   type HttpdSslConfig,
   type HttpdSslUserCbArg,
   httpdSslStart,

@@ -111,12 +111,12 @@ const ESP_HTTPS_SERVER: CNames = {
     httpd_ssl_config_t: `httpd servercert servercert_len cacert_pem cacert_len prvtkey_pem prvtkey_len
       use_ecdsa_peripheral ecdsa_key_efuse_blk ecdsa_key_efuse_blk_high ecdsa_curve transport_mode port_secure
       port_insecure session_tickets use_secure_element user_cb ssl_userdata cert_select_cb alpn_protos
-      tls_handshake_timeout_ms`,
+      tls_handshake_timeout_ms ciphersuites_list tls_version client_cert_authmode_optional server_key`,
     esp_https_server_user_cb_arg_t: 'user_cb_state tls',
   },
   constants: {
     ...numbered('HTTPD_SSL_TRANSPORT_SECURE HTTPD_SSL_TRANSPORT_INSECURE'),
-    ...numbered('HTTPD_SSL_USER_CB_SESS_CREATE HTTPD_SSL_USER_CB_SESS_CLOSE'),
+    ...numbered('HTTPD_SSL_USER_CB_SESS_CREATE HTTPD_SSL_USER_CB_SESS_CLOSE HTTPD_SSL_USER_CB_SESS_ERROR'),
     ESP_HTTPS_SERVER_EVENT: undefined,
     ...numbered(`HTTPS_SERVER_EVENT_ERROR HTTPS_SERVER_EVENT_START HTTPS_SERVER_EVENT_ON_CONNECTED
 HTTPS_SERVER_EVENT_ON_DATA HTTPS_SERVER_EVENT_SENT_DATA HTTPS_SERVER_EVENT_DISCONNECTED HTTPS_SERVER_EVENT_STOP`),
@@ -125,7 +125,7 @@ HTTPS_SERVER_EVENT_ON_DATA HTTPS_SERVER_EVENT_SENT_DATA HTTPS_SERVER_EVENT_DISCO
   types: `httpd_ssl_config_t httpd_ssl_transport_mode_t httpd_ssl_user_cb_state_t esp_https_server_user_cb_arg_t
     esp_https_server_event_id_t esp_https_server_last_error_t`,
   kconfig: `CONFIG_ESP_HTTPS_SERVER_ENABLE CONFIG_ESP_HTTPS_SERVER_EVENTS CONFIG_ESP_HTTPS_SERVER_EVENT_POST_TIMEOUT
-    CONFIG_ESP_HTTPS_SERVER_CERT_SELECT_HOOK`,
+    CONFIG_ESP_HTTPS_SERVER_CERT_SELECT_HOOK CONFIG_ESP_TLS_SERVER_MIN_AUTH_MODE_OPTIONAL`,
 };
 
 const ESP_WEBSOCKET_CLIENT: CNames = {

@@ -55,6 +55,11 @@ export interface CoreParts {
   readonly schedule?: (run: () => void) => void;
 }
 
+/** OpenSSL's codes for a request, and for a CONNECT, where a handshake should begin. */
+const PLAIN_HTTP: ReadonlySet<string> = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST']);
+/** So often the log tells of them, in ms. */
+const PLAIN_HTTP_LINE_MS = 60_000;
+
 /** A connection, and the listener that it has come by. */
 interface Arrival {
   readonly sock: PortSocket;
@@ -108,6 +113,7 @@ export class HttpdCore implements SessHost {
   /** Is told of handshakes that failed. */
   onTlsError: ((error: Error, address: string) => void) | undefined;
   private nextHandshake = -1;
+  private nextPlainHttpLine = Number.NEGATIVE_INFINITY;
   private refusals = 0;
   private readonly perPeer: PeerTable | undefined;
   private dateSecond = 0;
@@ -175,7 +181,13 @@ export class HttpdCore implements SessHost {
   onHandshakeFailure(error: Error, address: string): void {
     const { httpd: log } = this.logs;
     this.stats.failedHandshakes += 1;
-    if (log.debugOn) {
+    const isPlainHttp = PLAIN_HTTP.has((error as NodeJS.ErrnoException).code ?? '');
+    if (isPlainHttp && this.clock.now() >= this.nextPlainHttpLine) {
+      this.nextPlainHttpLine = this.clock.now() + PLAIN_HTTP_LINE_MS;
+      log.warn(
+        `httpd_ssl_open: ${escapeForLog(address)} speaks plain HTTP on a port with TLS: its address begins with https:// (said once a minute)`,
+      );
+    } else if (log.debugOn) {
       log.debug(`httpd_ssl_open: handshake with ${escapeForLog(address)} failed: ${escapeForLog(error.message)}`);
     }
     this.onTlsError?.(error, address);

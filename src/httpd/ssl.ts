@@ -19,15 +19,17 @@ export const HTTPD_SSL_TRANSPORT_INSECURE = 1;
 export const HTTPD_SSL_USER_CB_SESS_CREATE = 0;
 /** A session has ended. */
 export const HTTPD_SSL_USER_CB_SESS_CLOSE = 1;
-/** A handshake has failed. Not of ESP-IDF, which posts an event for it. */
-export const HTTPD_SSL_USER_CB_ERROR = 2;
+/** A handshake has failed. */
+export const HTTPD_SSL_USER_CB_SESS_ERROR = 2;
+/** @deprecated Its name was another before ESP-IDF had one: `HTTPD_SSL_USER_CB_SESS_ERROR`. */
+export const HTTPD_SSL_USER_CB_ERROR = HTTPD_SSL_USER_CB_SESS_ERROR;
 
 /** What `userCb` is told, after `esp_https_server_user_cb_arg_t`. */
 export type HttpdSslUserCbArg =
   | { readonly state: typeof HTTPD_SSL_USER_CB_SESS_CREATE; readonly fd: number; readonly tls: TlsInfo }
   | { readonly state: typeof HTTPD_SSL_USER_CB_SESS_CLOSE; readonly fd: number }
   /** `remoteAddress` is empty if the peer has left. */
-  | { readonly state: typeof HTTPD_SSL_USER_CB_ERROR; readonly error: Error; readonly remoteAddress: string };
+  | { readonly state: typeof HTTPD_SSL_USER_CB_SESS_ERROR; readonly error: Error; readonly remoteAddress: string };
 
 /** Configuration of an encrypted server, after `httpd_ssl_config_t`. What is left out has its default. */
 export interface HttpdSslConfig extends HttpdTlsConfig {
@@ -113,5 +115,5 @@ function tell(
   server.on('disconnected', fd => {
     if (known.delete(fd)) call({ state: HTTPD_SSL_USER_CB_SESS_CLOSE, fd });
   });
-  server.onTlsError((error, remoteAddress) => call({ state: HTTPD_SSL_USER_CB_ERROR, error, remoteAddress }));
+  server.onTlsError((error, remoteAddress) => call({ state: HTTPD_SSL_USER_CB_SESS_ERROR, error, remoteAddress }));
 }

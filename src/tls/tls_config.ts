@@ -2,7 +2,13 @@
  * How a listener encrypts, after `httpd_ssl_config_t`: the options, their checks, and what node:tls is given.
  */
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
+import {
+  createSecureContext,
+  getCiphers,
+  type SecureContext,
+  type SecureContextOptions,
+  type TlsOptions,
+} from 'node:tls';
 import { describeThrown, ESP_ERR_INVALID_ARG, EspError, invalidArg } from '../err.js';
 import { isThenable } from '../thenable.js';
 import { type Credentials, type KeyPair, loadAuthorities, loadKeyPair, type PemSource } from './credentials.js';
@@ -36,6 +42,12 @@ export interface HttpdTlsConfig extends Credentials {
   /** `ESP_TLS_VER_ANY` (TLS 1.2 and 1.3), `ESP_TLS_VER_TLS_1_2` or `ESP_TLS_VER_TLS_1_3`. Default any. */
   readonly tlsVersion?: number | undefined;
   /**
+   * Cipher suites, after `ciphersuites_list`: OpenSSL's names, separated by colons, the preferred one first, such as
+   * `'ECDHE-ECDSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256'`. Those of TLS 1.3 begin with `TLS_`; a version of which none is
+   * named is not spoken. The server's order decides. Default: those of Node.js.
+   */
+  readonly ciphers?: string | undefined;
+  /**
    * Chooses a certificate by the server name that a client asks for, in lower case (SNI, RFC 6066 section 3); undefined
    * takes `servercert`. It is not asked where the client names none. Credentials are checked when they are first chosen, and
    * the same object is not checked again. What it throws, or rejects with, ends that connection only.
@@ -56,6 +68,7 @@ const NAMES = new Set<string>([
   'alpnProtos',
   'tlsHandshakeTimeoutMs',
   'tlsVersion',
+  'ciphers',
   'certSelectCb',
 ] satisfies (keyof HttpdTlsConfig)[]);
 
@@ -96,12 +109,13 @@ export async function loadTls(given: HttpdTlsConfig, where: string): Promise<Loa
 
 async function load(given: HttpdTlsConfig): Promise<LoadedTls> {
   checkOptions(given);
-  const { cacertPem, clientCert = 'required', alpnProtos, certSelectCb, sessionTickets = false } = given;
+  const { cacertPem, clientCert = 'required', alpnProtos, ciphers, certSelectCb, sessionTickets = false } = given;
   const pair = await loadKeyPair(given);
   const ca = cacertPem === undefined ? undefined : await loadAuthorities(cacertPem);
   const shared: SecureContextOptions = {
-    ...versionsOf(given.tlsVersion),
+    ...versionsOf(given.tlsVersion, ciphers),
     ...(ca !== undefined && { ca, ...anchorOptions() }),
+    ...(ciphers !== undefined && { ciphers }),
     secureOptions: NO_RENEGOTIATION | (sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
   };
   const contextWith = (other: KeyPair): SecureContextOptions => checkContext({ ...shared, ...other });
@@ -132,11 +146,23 @@ function checkContext(options: SecureContextOptions): SecureContextOptions {
   }
 }
 
-function versionsOf(version: number = ESP_TLS_VER_ANY): Pick<SecureContextOptions, 'minVersion' | 'maxVersion'> {
+/** Of a version without a suite Node.js would take its own. */
+function versionsOf(
+  version: number = ESP_TLS_VER_ANY,
+  ciphers: string | undefined,
+): Pick<SecureContextOptions, 'minVersion' | 'maxVersion'> {
+  const { of12, of13 } = suitesOf(ciphers);
   return {
-    minVersion: version === ESP_TLS_VER_TLS_1_3 ? 'TLSv1.3' : 'TLSv1.2',
-    maxVersion: version === ESP_TLS_VER_TLS_1_2 ? 'TLSv1.2' : 'TLSv1.3',
+    minVersion: version === ESP_TLS_VER_TLS_1_3 || !of12 ? 'TLSv1.3' : 'TLSv1.2',
+    maxVersion: version === ESP_TLS_VER_TLS_1_2 || !of13 ? 'TLSv1.2' : 'TLSv1.3',
   };
+}
+
+/** Which versions have a suite among these. */
+function suitesOf(ciphers: string | undefined): { readonly of12: boolean; readonly of13: boolean } {
+  const names = ciphers?.split(':');
+  const isOf13 = (name: string) => name.startsWith('TLS_');
+  return { of12: names?.every(isOf13) !== true, of13: names?.some(isOf13) !== false };
 }
 
 type SniCallback = NonNullable<TlsOptions['SNICallback']>;
@@ -169,7 +195,8 @@ function checkOptions(given: HttpdTlsConfig): void {
   for (const name of Object.keys(given)) {
     if (!NAMES.has(name)) invalidArg(`tls has no option '${name}'; see HttpdTlsConfig`);
   }
-  const { cacertPem, clientCert, sessionTickets, alpnProtos, tlsVersion, certSelectCb, prvtkeyPassword } = given;
+  const { cacertPem, clientCert, sessionTickets, alpnProtos, tlsVersion, ciphers, certSelectCb, prvtkeyPassword } =
+    given;
   const { tlsHandshakeTimeoutMs: ms = HANDSHAKE_MS } = given;
   if (clientCert !== undefined) {
     if (clientCert !== 'required' && clientCert !== 'optional')
@@ -190,7 +217,30 @@ function checkOptions(given: HttpdTlsConfig): void {
   if (tlsVersion !== undefined && ![ESP_TLS_VER_ANY, ESP_TLS_VER_TLS_1_2, ESP_TLS_VER_TLS_1_3].includes(tlsVersion)) {
     invalidArg('tlsVersion must be ESP_TLS_VER_ANY, ESP_TLS_VER_TLS_1_2 or ESP_TLS_VER_TLS_1_3');
   }
+  if (ciphers !== undefined) checkCiphers(ciphers, tlsVersion);
   if (certSelectCb !== undefined && typeof certSelectCb !== 'function') invalidArg('certSelectCb must be a function');
+}
+
+/** A name of one cipher suite; others are keywords of OpenSSL, such as `HIGH` or `@SECLEVEL=2`. */
+const SUITE = /^(?:TLS_\w+|[A-Z0-9]+(?:-[A-Z0-9]+)+)$/;
+
+function checkCiphers(ciphers: unknown, tlsVersion: number | undefined): void {
+  if (typeof ciphers !== 'string' || ciphers === '') {
+    return invalidArg("ciphers must be names of OpenSSL separated by colons, such as 'ECDHE-ECDSA-AES128-GCM-SHA256'");
+  }
+  const names = ciphers.split(':');
+  const known = getCiphers();
+  // OpenSSL passes over what it does not know
+  const unknown = names.find(name => SUITE.test(name) && !known.includes(name.toLowerCase()));
+  if (unknown !== undefined) invalidArg(`ciphers has '${unknown}', which this OpenSSL does not know`);
+  const { of12, of13 } = suitesOf(ciphers);
+  if (tlsVersion === ESP_TLS_VER_TLS_1_3 && !of13) invalidArg('ciphers has none of TLS 1.3, which begin with TLS_');
+  if (tlsVersion === ESP_TLS_VER_TLS_1_2 && !of12) invalidArg('ciphers has none of TLS 1.2');
+  try {
+    createSecureContext({ ciphers });
+  } catch (cause) {
+    throw new EspError(ESP_ERR_INVALID_ARG, `ciphers can't be used: ${describeThrown(cause)}`, { cause });
+  }
 }
 
 function isProtocolList(list: unknown): boolean {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { HTTPD_SSL_USER_CB_ERROR, type HttpdSslUserCbArg } from '../../src/httpd/ssl.js';
+import { HTTPD_SSL_USER_CB_SESS_ERROR, type HttpdSslUserCbArg } from '../../src/httpd/ssl.js';
 import type { Credentials } from '../../src/tls/credentials.js';
 import type { CertSelectFn } from '../../src/tls/tls_config.js';
 import { certificates } from '../support/certificates.js';
@@ -19,7 +19,7 @@ async function choosing(choose: CertSelectFn) {
       return choose(name);
     },
     userCb: (arg: HttpdSslUserCbArg) => {
-      if (arg.state === HTTPD_SSL_USER_CB_ERROR) errors.push(arg.error.message);
+      if (arg.state === HTTPD_SSL_USER_CB_SESS_ERROR) errors.push(arg.error.message);
     },
   });
   return { server, errors, asked };

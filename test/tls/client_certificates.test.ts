@@ -1,6 +1,6 @@
 import * as https from 'node:https';
 import { describe, expect, test, vi } from 'vitest';
-import { HTTPD_SSL_USER_CB_ERROR, type HttpdSslConfig } from '../../src/httpd/ssl.js';
+import { HTTPD_SSL_USER_CB_SESS_ERROR, type HttpdSslConfig } from '../../src/httpd/ssl.js';
 import { certificates } from '../support/certificates.js';
 import { type Ask, get, PATIENCE, serve, startSsl } from './support.js';
 
@@ -10,7 +10,7 @@ async function asking(config: Partial<HttpdSslConfig>) {
   const server = await startSsl({
     cacertPem: certificates().ca.cert,
     userCb: arg => {
-      if (arg.state === HTTPD_SSL_USER_CB_ERROR) failed.push((arg.error as NodeJS.ErrnoException).code ?? '');
+      if (arg.state === HTTPD_SSL_USER_CB_SESS_ERROR) failed.push((arg.error as NodeJS.ErrnoException).code ?? '');
     },
     ...config,
   });

@@ -4,7 +4,7 @@ import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { describe, expect, test, vi } from 'vitest';
 import type { HttpdServer } from '../../src/httpd/server.js';
-import { HTTPD_SSL_USER_CB_ERROR, type HttpdSslConfig } from '../../src/httpd/ssl.js';
+import { HTTPD_SSL_USER_CB_SESS_ERROR, type HttpdSslConfig } from '../../src/httpd/ssl.js';
 import { ManualClock } from '../support/clock.js';
 import { collectLog } from '../support/server.js';
 import { afterwards, get, PATIENCE, startSsl } from './support.js';
@@ -16,7 +16,7 @@ async function start(config: Partial<HttpdSslConfig> = {}) {
   const clock = new ManualClock();
   const failed: string[] = [];
   const userCb: HttpdSslConfig['userCb'] = arg => {
-    if (arg.state === HTTPD_SSL_USER_CB_ERROR) failed.push(arg.error.message);
+    if (arg.state === HTTPD_SSL_USER_CB_SESS_ERROR) failed.push(arg.error.message);
   };
   return { server: await startSsl({ userCb, ...config }, { clock }), clock, failed };
 }
@@ -93,7 +93,7 @@ test('whoever is told of one that made way may stop the server: none is left beh
   const clock = new ManualClock();
   let stopped: Promise<void> | undefined;
   const userCb: HttpdSslConfig['userCb'] = ({ state }) => {
-    if (state === HTTPD_SSL_USER_CB_ERROR) stopped ??= server.stop();
+    if (state === HTTPD_SSL_USER_CB_SESS_ERROR) stopped ??= server.stop();
   };
   const server = await startSsl({ userCb, httpd: { maxOpenSockets: 2 } }, { clock });
   const clients: net.Socket[] = [];
@@ -155,7 +155,11 @@ describe('a handshake that fails', () => {
     await vi.waitFor(() => expect(failures(server)).toBe(1), PATIENCE);
     expect(failed).toHaveLength(1);
     const told = lines.filter(line => line.includes('httpd_ssl_open'));
-    expect(told).toEqual([expect.stringMatching(/^D httpd: httpd_ssl_open: handshake with 127\.0\.0\.1 failed: /)]);
+    expect(told).toEqual([
+      expect.stringMatching(
+        /^(D httpd: httpd_ssl_open: handshake with 127\.0\.0\.1 failed|W .* speaks plain HTTP .*): /,
+      ),
+    ]);
     expect(told.join()).not.toContain('\u001b');
     expect(opened).not.toHaveBeenCalled();
     expect(await get(server)).toMatchObject({ status: 200 });
@@ -180,4 +184,37 @@ test('stop() does not wait for handshakes, and they are not failures of their cl
   await vi.waitFor(() => expect(client.closed).toBe(true), PATIENCE);
   expect(failed).toEqual([]);
   expect(clock.running).toBe(0);
+});
+
+describe('plain HTTP on the port', () => {
+  const LINE =
+    'W httpd: httpd_ssl_open: 127.0.0.1 speaks plain HTTP on a port with TLS: its address begins with https:// (said once a minute)';
+
+  test('gets one line in the log for a minute, however many there are', async () => {
+    const { logger, lines } = collectLog('warn');
+    const { server, clock } = await start({ httpd: { logger } });
+    const ask = async (line: string) => {
+      const before = failures(server);
+      const client = await silent(server, Buffer.from(`${line}\r\nHost: a\r\n\r\n`));
+      if (!client.destroyed) await once(client, 'close');
+      await vi.waitFor(() => expect(failures(server)).toBe(before + 1), PATIENCE);
+    };
+    for (const line of ['GET / HTTP/1.1', 'POST / HTTP/1.1', 'CONNECT a:443 HTTP/1.1']) await ask(line);
+    expect(lines).toEqual([LINE]);
+    clock.advance(59_999);
+    await ask('GET / HTTP/1.1');
+    expect(lines).toEqual([LINE]);
+    clock.advance(1);
+    await ask('CONNECT a:443 HTTP/1.1');
+    await ask('GET / HTTP/1.1');
+    expect(lines).toEqual([LINE, LINE]);
+  });
+
+  test('has no line of its own for other handshakes that fail', async () => {
+    const { logger, lines } = collectLog('warn');
+    const { server } = await start({ httpd: { logger } });
+    await silent(server, Buffer.from('00ff00ff00ff00ff', 'hex'));
+    await vi.waitFor(() => expect(failures(server)).toBe(1), PATIENCE);
+    expect(lines).toEqual([]);
+  });
 });

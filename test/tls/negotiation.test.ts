@@ -7,7 +7,7 @@ import type { HttpdServer } from '../../src/httpd/server.js';
 import type { HttpdSslConfig } from '../../src/httpd/ssl.js';
 import { ESP_TLS_VER_ANY, ESP_TLS_VER_TLS_1_2, ESP_TLS_VER_TLS_1_3 } from '../../src/tls/tls_config.js';
 import { certificates } from '../support/certificates.js';
-import { type Ask, afterwards, get, serve, startSsl } from './support.js';
+import { type Ask, afterwards, credentials, get, invalid, serve, startSsl } from './support.js';
 
 /** A server that tells what was agreed on. */
 async function telling(config: Partial<HttpdSslConfig>) {
@@ -41,6 +41,58 @@ describe('tlsVersion', () => {
     const { agreed } = await telling({});
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     await expect(agreed(old)).rejects.toThrow();
+  });
+});
+
+describe('ciphers', () => {
+  const CHACHA = 'ECDHE-ECDSA-CHACHA20-POLY1305';
+  const GCM = 'ECDHE-ECDSA-AES128-GCM-SHA256';
+
+  test("are those that are named, in the server's order, on each version", async () => {
+    const { agreed } = await telling({ ciphers: `${CHACHA}:${GCM}:TLS_CHACHA20_POLY1305_SHA256` });
+    const of12 = (ciphers: string) => agreed({ maxVersion: 'TLSv1.2', ciphers });
+    expect(await of12(`${GCM}:${CHACHA}`)).toMatchObject({ cipher: CHACHA });
+    expect(await of12(GCM)).toMatchObject({ cipher: GCM });
+    expect(await agreed({ minVersion: 'TLSv1.3' })).toMatchObject({ cipher: 'TLS_CHACHA20_POLY1305_SHA256' });
+    await expect(of12('ECDHE-ECDSA-AES256-GCM-SHA384')).rejects.toThrow(/handshake failure/i);
+  });
+
+  test('count for certificates of certSelectCb and of setCertificate too', async () => {
+    const { server, agreed } = await telling({
+      ciphers: GCM,
+      certSelectCb: name => (name === 'other.test' ? credentials(certificates().other) : undefined),
+    });
+    expect(await agreed({ servername: 'other.test' })).toMatchObject({ cipher: GCM });
+    await server.setCertificate(credentials(certificates().server));
+    expect(await agreed()).toMatchObject({ cipher: GCM });
+    await expect(agreed({ maxVersion: 'TLSv1.2', ciphers: CHACHA })).rejects.toThrow(/handshake failure/i);
+  });
+
+  test('a version of which none is named is not spoken', async () => {
+    const { agreed } = await telling({ ciphers: GCM });
+    await expect(agreed({ minVersion: 'TLSv1.3' })).rejects.toThrow(/version|alert/i);
+    expect(await agreed()).toMatchObject({ protocol: 'TLSv1.2', cipher: GCM });
+    const newer = await telling({ ciphers: 'TLS_AES_128_GCM_SHA256' });
+    await expect(newer.agreed({ maxVersion: 'TLSv1.2' })).rejects.toThrow(/version|alert/i);
+    expect(await newer.agreed()).toMatchObject({ cipher: 'TLS_AES_128_GCM_SHA256' });
+  });
+
+  test.each([
+    ['', 'ciphers must be names of OpenSSL'],
+    [[GCM], 'ciphers must be names of OpenSSL'],
+    ['nonsense', "ciphers can't be used"],
+    [`${GCM}:ECDHE-ECDSA-AES512-GCM`, "ciphers has 'ECDHE-ECDSA-AES512-GCM', which this OpenSSL does not know"],
+    [`TLS_AES_512:${GCM}`, "ciphers has 'TLS_AES_512', which this OpenSSL does not know"],
+  ])('%j is refused', async (ciphers, message) => {
+    await expect(startSsl({ ciphers: ciphers as string })).rejects.toThrow(invalid(message));
+  });
+
+  test('of another version than tlsVersion are refused', async () => {
+    await expect(startSsl({ ciphers: GCM, tlsVersion: ESP_TLS_VER_TLS_1_3 })).rejects.toThrow(
+      invalid('none of TLS 1.3'),
+    );
+    const of13 = startSsl({ ciphers: 'TLS_AES_128_GCM_SHA256', tlsVersion: ESP_TLS_VER_TLS_1_2 });
+    await expect(of13).rejects.toThrow(invalid('none of TLS 1.2'));
   });
 });
 

@@ -3,9 +3,9 @@ import * as net from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import {
   HTTPD_SSL_TRANSPORT_INSECURE,
-  HTTPD_SSL_USER_CB_ERROR,
   HTTPD_SSL_USER_CB_SESS_CLOSE,
   HTTPD_SSL_USER_CB_SESS_CREATE,
+  HTTPD_SSL_USER_CB_SESS_ERROR,
   type HttpdSslConfig,
   type HttpdSslUserCbArg,
   httpdSslStart,
@@ -132,7 +132,7 @@ describe('userCb', () => {
     socket.write('GET / HTTP/1.1\r\n\r\n');
     await vi.waitFor(() => expect(told).toHaveLength(1), PATIENCE);
     expect(told[0]).toMatchObject({
-      state: HTTPD_SSL_USER_CB_ERROR,
+      state: HTTPD_SSL_USER_CB_SESS_ERROR,
       remoteAddress: '127.0.0.1',
       error: { code: 'ERR_SSL_HTTP_REQUEST' },
     });

@@ -4,9 +4,9 @@ import { X509Certificate } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   espLog,
-  HTTPD_SSL_USER_CB_ERROR,
   HTTPD_SSL_USER_CB_SESS_CLOSE,
   HTTPD_SSL_USER_CB_SESS_CREATE,
+  HTTPD_SSL_USER_CB_SESS_ERROR,
   type TlsInfo,
 } from '../../../src/index.js';
 import { certificates, type TestPair } from '../../../test/support/certificates.js';
@@ -203,7 +203,7 @@ describe.skipIf(ELSEWHERE)('userCb', () => {
     ['', []],
   ])('tells of a handshake that has failed, with a client at %j', (remoteAddress, whose) => {
     const { call, lines } = start();
-    call({ state: HTTPD_SSL_USER_CB_ERROR, error: new Error('x'), remoteAddress });
+    call({ state: HTTPD_SSL_USER_CB_SESS_ERROR, error: new Error('x'), remoteAddress });
     expect(lines).toEqual([invoked, 'D t: At session error (handshake failed)', ...whose]);
   });
 });
