@@ -115,35 +115,27 @@ export class Inflater {
     this.kept = true;
   }
 
+  /** May another message be inflated? Not behind one that is broken, whether `next` has come to that or not. */
+  get reusable(): boolean {
+    return !this.failed && !this.running && this.stream?.failed !== true;
+  }
+
   /**
    * Goes on inflating.
    *
-   * @returns up to `max` bytes, borrowed until the next call
+   * @returns up to `max` bytes, borrowed until the next call. All `max` bytes come before a failure is told, if they are
+   *   there: else it would depend on where the input was cut
    */
   next(max: number): Buffer {
     const out = scratchBuffer();
     const end = Math.min(max, SCRATCH);
-    let at = 0;
     this.stream ??= new ZlibStream('inflate', { windowBits: this.windowBits });
     const { stream } = this;
+    this.inputUsed = false;
     this.running = true;
-    for (;;) {
-      at += stream.run(this.inTail ? Z_BLOCK : Z_SYNC_FLUSH, this.input, this.from, this.to, out, at, end);
-      this.from = this.to - stream.inputLeft;
-      this.inputUsed = at < end;
-      this.failed = stream.failed;
-      if (this.failed) break;
-      if (this.inTail) {
-        // if it has used nothing, the message has ended with a block marked as the last one
-        if (at < end) this.failed = this.from !== TAIL_LEN && this.from > 0;
-        break;
-      }
-      if (at === end || this.from === this.to) break;
-      // behind a block marked as the last one (BFINAL) there are others (RFC 7692 section 7.2.3.4)
-      stream.reset();
-    }
+    const n = this.inTail ? this.inflateTail(stream, out, end) : this.inflatePiece(stream, out, end);
     this.running = false;
-    return out.subarray(0, at);
+    return out.subarray(0, n);
   }
 
   /** What is left of the piece is no longer borrowed. */
@@ -163,6 +155,46 @@ export class Inflater {
   close(): void {
     this.stream?.close();
     this.stream = undefined;
+  }
+
+  /**
+   * zlib reads on when its output is full, up to what would give another byte. If it fails there, it does not tell what
+   * it has written. So the last byte is asked for by itself, with so little input that zlib can't fail before that byte
+   * is written.
+   */
+  private inflatePiece(stream: ZlibStream, out: Buffer, end: number): number {
+    const last = end - 1;
+    let at = 0;
+    while (!stream.failed) {
+      at += this.run(stream, Z_SYNC_FLUSH, this.to, out, at, last);
+      if (stream.failed) break;
+      if (at === last) {
+        const n = this.run(stream, Z_SYNC_FLUSH, Math.min(this.from + 1, this.to), out, last, end);
+        // a failure is one behind that byte, for the next call
+        if (n === 1 || stream.failed) return end;
+      }
+      this.inputUsed = this.from === this.to;
+      if (this.inputUsed) return at;
+      // behind a block marked as the last one (BFINAL) there are others (RFC 7692 section 7.2.3.4)
+      stream.reset();
+    }
+    this.failed = true;
+    return 0;
+  }
+
+  private inflateTail(stream: ZlibStream, out: Buffer, end: number): number {
+    const n = this.run(stream, Z_BLOCK, this.to, out, 0, end);
+    this.inputUsed = n < end;
+    // if it has used nothing, the message has ended with a block marked as the last one
+    this.failed = stream.failed || (this.inputUsed && this.from !== TAIL_LEN && this.from > 0);
+    return n;
+  }
+
+  /** Inflates the input up to `to` into `out[at, end)`. */
+  private run(stream: ZlibStream, flush: number, to: number, out: Buffer, at: number, end: number): number {
+    const n = stream.run(flush, this.input, this.from, to, out, at, end);
+    this.from = to - stream.inputLeft;
+    return n;
   }
 }
 
@@ -185,7 +217,7 @@ export class Inflaters {
 
   /** The message has ended, in whatever way. */
   give(inflater: Inflater): void {
-    if (inflater.failed || inflater.running || (inflater !== this.own && free.length >= POOL_MAX)) {
+    if (!inflater.reusable || (inflater !== this.own && free.length >= POOL_MAX)) {
       inflater.close();
       return;
     }

@@ -134,3 +134,29 @@ export function params(given: Partial<DeflateParams> = {}): DeflateParams {
     ...given,
   };
 }
+
+/**
+ * DEFLATE that gives `payload` and is broken directly behind it, which zlib sees while it has no room for more
+ * (RFC 1951 section 3.2.6: literals below 144 have eight bits, the distance code 30 is none).
+ */
+export function brokenBehind(payload: Uint8Array): Buffer {
+  // most significant bit first, as codes are packed
+  const literals = [...payload].map(byte => (0x30 + byte).toString(2).padStart(8, '0'));
+  return bits(['010', ...literals, '0000001', '11110']);
+}
+
+/** The same in a stored block, behind which a block has the reserved type; `between` are whole blocks in front of that. */
+export function storedAndBroken(payload: Uint8Array, between = ''): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt16LE(payload.length, 1);
+  head.writeUInt16LE(payload.length ^ 0xffff, 3);
+  return Buffer.concat([head, payload, Buffer.from(between, 'hex'), Buffer.from([0x06])]);
+}
+
+/** Bits as they follow each other, in bytes that begin with their least significant one. */
+function bits(texts: readonly string[]): Buffer {
+  const all = texts.join('');
+  const bytes = Buffer.alloc(Math.ceil(all.length / 8));
+  for (let i = 0; i < all.length; i++) if (all[i] === '1') bytes[i >> 3] = (bytes[i >> 3] as number) | (1 << (i & 7));
+  return bytes;
+}

@@ -2,8 +2,18 @@ import { describe, expect, test } from 'vitest';
 import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
-import { pieces } from '../support/feed.js';
-import { BINARY, buildFrame, CLOSE, CONTINUE, closeBody, type FrameSpec, PING, TEXT } from '../support/ws_frames.js';
+import { everyWay, pieces } from '../support/feed.js';
+import {
+  BINARY,
+  buildFrame,
+  CLOSE,
+  CONTINUE,
+  closeBody,
+  type FrameSpec,
+  hex,
+  PING,
+  TEXT,
+} from '../support/ws_frames.js';
 import {
   collector,
   deferred,
@@ -316,4 +326,26 @@ test('a Close in the middle of packets ends the message: no further one is final
     [false, 100],
     [false, 100],
   ]);
+});
+
+test('a compressed message that is broken right behind a packet and a byte gives that packet, wherever it is cut', async () => {
+  // 97 bytes, and then a distance that is none
+  const payload = hex('62 d0 65 bc f4 ef d1 a3 a6 35 4d 8f 9a ce 33 dd 3c 4a 5d 5c 5b a0 82 f5 39');
+  const { handler, seen } = collector();
+  const { open } = await startWs({
+    handler,
+    wsMessageMode: true,
+    wsMaxPacketLen: 16,
+    wsPerMessageDeflate: true,
+    wsIgnoreEncodingErrors: true,
+  });
+  for (const { name, chunks } of everyWay(buildFrame({ opcode: TEXT, payload, ...COMPRESSED }))) {
+    const ws = await open(OFFER);
+    await ws.raw.sendPieces(chunks);
+    await expectClosed(ws, 1007);
+    expect(
+      seen.splice(0).map(packet => packet.payload.length),
+      name,
+    ).toEqual(Array<number>(6).fill(16));
+  }
 });

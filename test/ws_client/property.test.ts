@@ -1,7 +1,8 @@
 /** Whatever a server sends, and however its bytes are cut: the same events, the same answers, and nothing thrown. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { pieces } from '../support/feed.js';
+import { brokenBehind } from '../httpd_ws/deflate_support.js';
+import { everyWay, pieces } from '../support/feed.js';
 import { buildFrame, closeBody, hex } from '../support/ws_frames.js';
 import { memoryClient } from './memory_socket.js';
 import { turns } from './support.js';
@@ -82,3 +83,24 @@ test('bytes of no kind', async () => {
     { numRuns: 60 },
   );
 });
+
+test.each([
+  [30, 1007, 'is broken'],
+  [31, 1009, 'is too long'],
+])(
+  'a compressed message that is broken behind %i bytes, of 30 that are allowed, ends with %i: it %s',
+  async (len, code) => {
+    const payload = brokenBehind(Buffer.alloc(len, 'a'));
+    for (const { name, chunks } of everyWay(buildFrame({ opcode: 1, rsv: 4, payload, mask: false }))) {
+      const { socket, data } = await memoryClient({ perMessageDeflate: true, maxMessageLen: 30 }, [
+        'Sec-WebSocket-Extensions: permessage-deflate',
+      ]);
+      for (const chunk of chunks) socket.deliver(chunk);
+      expect(
+        socket.frames().map(frame => [frame.opcode, frame.code]),
+        name,
+      ).toEqual([[8, code]]);
+      expect(data).toEqual([]);
+    }
+  },
+);
