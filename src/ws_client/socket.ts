@@ -100,15 +100,21 @@ class NodeSocket implements ClientSocket {
 
   write(bytes: Buffer): boolean {
     const { sock } = this;
-    // TLS encrypts what it has got later; such a copy often comes from Node's pool
-    sock.write(this.secure ? Buffer.from(bytes) : bytes);
+    if (this.secure) {
+      // TLS encrypts what it has got later; such a copy often comes from Node's pool
+      sock.write(Buffer.from(bytes), this.taken);
+      return false;
+    }
+    sock.write(bytes);
     if (sock.writableLength === 0) return true;
-    sock.write('', error => {
-      // if it failed, nothing was taken, and `onClosed` follows
-      if (!error && !this.over) this.handler.onTaken();
-    });
+    sock.write('', this.taken);
     return false;
   }
+
+  private readonly taken = (error: Error | null | undefined): void => {
+    // if it failed, nothing was taken, and `onClosed` follows
+    if (!error && !this.over) this.handler.onTaken();
+  };
 
   hold(held: boolean): void {
     if (held) this.sock.pause();

