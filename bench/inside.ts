@@ -27,6 +27,10 @@ class NoPort implements Port {
     return Promise.resolve({ port: 1, close: () => Promise.resolve() });
   }
 
+  whenServed(fn: () => void): void {
+    fn();
+  }
+
   connect(): Peer {
     const sent = { bytes: 0 };
     const handler = this.accept?.({

@@ -19,3 +19,19 @@ export function harmless<T>(promise: Promise<T>): Promise<T> {
 export function rejected(error: unknown): Promise<never> {
   return harmless(Promise.reject(error));
 }
+
+/** A promise that is settled by who made it. Nobody has to await it. */
+export class Deferred {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor() {
+    this.promise = harmless(
+      new Promise<void>((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      }),
+    );
+  }
+}

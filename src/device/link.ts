@@ -56,6 +56,7 @@ export class Link {
   readonly wrap = <L extends Listener>(port: PortOf<L>): PortOf<L> => ({
     name: `${port.name} behind a link`,
     listen: (options, receiveBuffer, accept, onError) => this.listen(port, options, receiveBuffer, accept, onError),
+    whenServed: fn => port.whenServed(fn),
   });
 
   /** Nothing gets through for so many ms; a loss that the device notices ends its connections. */

@@ -126,18 +126,18 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   }
 
   run(input: Input): void {
-    while (this.sess.open && !this.sess.txFull && input.from < input.to) {
+    const { sess } = this;
+    while (sess.open && !sess.txFull && !this.blocked && input.from < input.to && sess.mayGoOn()) {
       switch (this.state) {
         case 'idle':
-          this.core.story.newRequest(this.sess.fd, input.to - input.from);
+          this.core.story.newRequest(sess.fd, input.to - input.from);
           this.parseHead(input);
           break;
         case 'head':
           this.parseHead(input);
           break;
         case 'handling':
-          if (!this.body.waiting) return;
-          this.body.feed(input, this.sess.now);
+          this.body.feed(input, sess.now);
           if (!this.body.waiting) this.waitForHandler();
           break;
         case 'purging':

@@ -8,7 +8,7 @@ import { clientGone, ESP_ERR_NOT_FOUND, ESP_OK, EspError } from '../err.js';
 import { MessageMemory } from '../httpd_ws/message.js';
 import { WsConn } from '../httpd_ws/ws_conn.js';
 import { escapeForLog, type HttpdLogs, httpdLogs, logThrown } from '../log.js';
-import type { HttpdListener, Listener, PortOf, PortSocket, SocketHandler } from '../port/port.js';
+import type { HttpdListener, Listener, Port, PortOf, PortSocket, SocketHandler } from '../port/port.js';
 import { releaseCtx } from '../sess/ctx.js';
 import { type Clock, Deadlines } from '../sess/deadlines.js';
 import type { Heap } from '../sess/heap.js';
@@ -88,7 +88,7 @@ export class HttpdCore implements SessHost {
   readonly startedAt: number;
   readonly clock: Clock;
   readonly heap: Heap | undefined;
-  readonly budget = new TurnBudget<Sess>(sess => sess.goOn());
+  readonly budget: TurnBudget<Sess>;
   readonly outbox: Outbox;
   readonly deadlines: Deadlines;
   readonly receive = receive;
@@ -105,6 +105,8 @@ export class HttpdCore implements SessHost {
   readonly txOverflow: HttpdConfig['txOverflow'];
   /** Are connections let in? Not before the server listens on all that it is to listen on. */
   opened = false;
+  /** The select loops that it listens on. */
+  readonly ports = new Set<Pick<Port, 'whenServed'>>();
   stopping = false;
   /** Works that applications have queued so far. */
   worksQueued = 0;
@@ -155,12 +157,26 @@ export class HttpdCore implements SessHost {
     this.txOverflow = config.txOverflow;
     this.outbox = new Outbox(() => {
       this.dateStale = true;
-      this.budget.reset();
       this.stats.turn();
       this.story.wait();
     });
     const timeouts = [this.recvWaitMs, this.sendWaitMs, this.idleMs, this.handlerMs, this.lingerMs];
-    this.deadlines = new Deadlines(clock, timeouts, this.sessions);
+    this.budget = new TurnBudget<Sess>(
+      () => clock.now(),
+      sess => sess.goOn(),
+    );
+    this.deadlines = new Deadlines(clock, timeouts, this.sessions, fn => this.whenServed(fn));
+  }
+
+  /** Calls `fn` when all sessions have been served that have something to do by now: at once if none is left over. */
+  private whenServed(fn: () => void): void {
+    // those that a select loop has served may wait for their turn
+    let next = () => this.budget.whenServed(fn);
+    for (const port of this.ports) {
+      const then = next;
+      next = () => port.whenServed(then);
+    }
+    next();
   }
 
   /** A connection has come: makes a session of it, or refuses it. */

@@ -118,13 +118,16 @@ async function openOne(
   };
   const info = { port: options.port, path, encrypted: loaded !== undefined };
   const { wrapPort } = core.parts;
-  const listen = <L extends Listener>(on: PortOf<L>): Promise<L> =>
-    (wrapPort?.(on) ?? on).listen(
+  const listen = <L extends Listener>(select: PortOf<L>): Promise<L> => {
+    const on = wrapPort?.(select) ?? select;
+    core.ports.add(on);
+    return on.listen(
       options,
       core.receive.claim,
       sock => core.accept(sock, info),
       error => core.onPortError(error),
     );
+  };
   try {
     const opened =
       loaded === undefined

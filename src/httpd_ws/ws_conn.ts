@@ -96,14 +96,13 @@ export class WsConn implements Protocol {
   run(input: Input): void {
     const { host, sess } = this;
     while (sess.open && !sess.txFull && !this.blocked) {
+      if (this.inbox === undefined && input.from === input.to) return;
+      if (!sess.mayGoOn()) return;
       if (this.inbox?.waiting) {
         if (!this.feed(input, this.inbox)) return;
         continue;
       }
-      if (this.inbox === undefined) {
-        if (input.from === input.to) return;
-        this.inbox = takeInbox();
-      }
+      this.inbox ??= takeInbox();
       const { inbox } = this;
       const got = inbox.next(input, host.settings, host.memory, this.tx.codec.inflaters);
       if (got === RECV_MORE) return this.moreNeeded(input, inbox);

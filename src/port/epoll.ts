@@ -37,7 +37,7 @@ const { EAGAIN, EINTR, ENOBUFS, ENOMEM, ECONNABORTED, EPERM, EPROTO, ENOPROTOOPT
 const { EOPNOTSUPP, ENETDOWN, ENETUNREACH, EHOSTUNREACH, EAFNOSUPPORT, EADDRNOTAVAIL, EINVAL } = constants.errno;
 
 /** So many connections are accepted in one turn; the rest waits in the kernel for the next. */
-const ACCEPT_MAX = 256;
+const ACCEPT_MAX = 64;
 /** Without a free descriptor: accepting is tried again after so many ms, and when a connection of ours ends. */
 const RETRY_MS = 500;
 
@@ -379,5 +379,8 @@ export const epollPort: Port = {
       loop.release();
       throw error;
     }
+  },
+  whenServed(fn) {
+    EpollLoop.whenServed(fn);
   },
 };

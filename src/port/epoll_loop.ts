@@ -16,14 +16,22 @@ import {
   systemError,
 } from './libc.js';
 
-/** So many descriptors are served in one turn, or for so many ms; the rest comes in the next, and first. */
-const EVENTS_MAX = 1024;
+/** There is room for what so many descriptors report at first; it grows with their number. */
+const EVENTS_MIN = 1024;
+/** They are served for so many ms in one turn; the rest comes in the next, and first. */
 const TURN_MS = 10;
 /** The clock is looked at behind so many of them. */
 const CLOCK_EVERY = 4;
 /** `struct epoll_event`, which is packed on x86-64: events, and 64 bits of ours, here a descriptor and its generation. */
 const EVENT_WORDS = 3;
 const EVENT_SIZE = EVENT_WORDS * 4;
+/** What is told when all that was ready has been served. */
+interface Waiter {
+  readonly fn: () => void;
+  /** The batch that must have been served by then. */
+  readonly batch: number;
+}
+
 /** Said of a descriptor that is not registered. */
 const NOTHING = -1;
 
@@ -37,7 +45,7 @@ export abstract class Watched {
   /** @param fd the descriptor, -1 when it has been closed */
   constructor(public fd: number) {}
 
-  /** The descriptor is ready. */
+  /** The descriptor was ready when it was asked; it need not be any more. */
   abstract onReady(readable: boolean, writable: boolean, broken: boolean): void;
   /** Something threw in `onReady`, or the loop itself has failed. */
   abstract onFault(thrown: unknown): void;
@@ -54,14 +62,27 @@ export class EpollLoop {
     return EpollLoop.current;
   }
 
+  /** As in `PortOf`. */
+  static whenServed(fn: () => void): void {
+    const { current } = EpollLoop;
+    if (current === undefined || current.next === current.count) return fn();
+    current.wait(fn);
+  }
+
   private users = 0;
   private generation = 0;
   /** By descriptor. */
   private readonly watched: (Watched | undefined)[] = [];
   private readonly epollFd: number;
   private readonly stop: (onClosed: () => void) => void;
-  private readonly events = Buffer.alloc(EVENTS_MAX * EVENT_SIZE);
-  private readonly words = new Uint32Array(this.events.buffer, this.events.byteOffset, EVENTS_MAX * EVENT_WORDS);
+  /** The batch: all that were ready when the kernel was asked last. Those from `next` up to `count` are yet to be served. */
+  private events = Buffer.alloc(EVENTS_MIN * EVENT_SIZE);
+  private words = wordsOf(this.events);
+  private next = 0;
+  private count = 0;
+  /** Batches so far. */
+  private batch = 0;
+  private waiters: Waiter[] = [];
   private readonly event = Buffer.alloc(EVENT_SIZE);
 
   private constructor(readonly libc: Libc) {
@@ -125,6 +146,11 @@ export class EpollLoop {
     this.libc.close(fd);
   }
 
+  private wait(fn: () => void): void {
+    // this batch may be older than what the caller has in mind
+    if (this.waiters.push({ fn, batch: this.batch + 1 }) === 1) setImmediate(this.serveOn);
+  }
+
   private control(operation: number, target: Watched, mask: number): void {
     const { event, libc } = this;
     event.writeUInt32LE(mask, 0);
@@ -133,22 +159,54 @@ export class EpollLoop {
     if (libc.epollCtl(this.epollFd, operation, target.fd, event) < 0) throw systemError('epoll_ctl', libc.errno());
   }
 
-  /** Called by libuv, which loses what is thrown. */
+  /**
+   * Called by libuv, which loses what is thrown. What is left of the batch before is served first: the kernel would name
+   * those who are always ready first, again and again.
+   */
   private turn(): void {
-    const { words, libc } = this;
-    const count = libc.epollWait(this.epollFd, this.events, EVENTS_MAX);
+    const end = this.next < this.count ? performance.now() + TURN_MS : 0;
+    // only a turn that has asked the kernel itself knows that nobody is left
+    if (this.serve(end) && this.ask()) this.serve(end);
+  }
+
+  /** Asks the kernel who is ready. @returns whether anybody is */
+  private ask(): boolean {
+    const { libc } = this;
+    if (this.users > this.events.length / EVENT_SIZE) {
+      this.events = Buffer.alloc(2 * this.users * EVENT_SIZE);
+      this.words = wordsOf(this.events);
+    }
+    this.next = this.count = 0;
+    const count = libc.epollWait(this.epollFd, this.events, this.events.length / EVENT_SIZE);
     if (count < 0) {
       const errno = libc.errno();
-      if (errno !== constants.errno.EINTR) this.fail(systemError('epoll_wait', errno));
-      return;
+      if (errno === constants.errno.EINTR) return false;
+      this.batch += 1;
+      this.fail(systemError('epoll_wait', errno));
+      return false;
     }
-    const end = count > CLOCK_EVERY ? performance.now() + TURN_MS : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < count; i++) {
-      if (i % CLOCK_EVERY === CLOCK_EVERY - 1 && performance.now() > end) return;
-      const at = i * EVENT_WORDS;
+    this.batch += 1;
+    this.count = count;
+    return count > 0;
+  }
+
+  /**
+   * Serves the batch.
+   *
+   * @param end when to stop, at the latest; 0: TURN_MS from now
+   * @returns whether all of it has been served
+   */
+  private serve(end: number): boolean {
+    const { words, count } = this;
+    const from = this.next;
+    let until = end;
+    if (until === 0) until = count - from > CLOCK_EVERY ? performance.now() + TURN_MS : Number.POSITIVE_INFINITY;
+    while (this.next < count) {
+      const at = this.next * EVENT_WORDS;
+      this.next += 1;
       const mask = words[at] as number;
       const target = this.watched[words[at + 1] as number];
-      // an entry of somebody who was closed in this turn, whose number may be in use again
+      // an entry of somebody who has been closed since, whose number may be in use again
       if (target === undefined || target.generation !== words[at + 2]) continue;
       const broken = (mask & (EPOLLERR | EPOLLHUP)) !== 0;
       try {
@@ -156,13 +214,29 @@ export class EpollLoop {
       } catch (thrown) {
         guarded(target, thrown);
       }
+      if ((this.next - from) % CLOCK_EVERY === 0 && performance.now() > until) break;
     }
+    return this.next === count;
   }
+
+  /** Goes on with the batch while somebody waits for its end, since the kernel may have nobody to tell of. */
+  private readonly serveOn = (): void => {
+    if (this.users > 0) this.turn();
+    const served = this.next === this.count ? this.batch : this.batch - 1;
+    const { waiters } = this;
+    this.waiters = waiters.filter(({ batch }) => this.users > 0 && batch > served);
+    if (this.waiters.length > 0) setImmediate(this.serveOn);
+    for (const { fn, batch } of waiters) if (this.users <= 0 || batch <= served) fn();
+  };
 
   /** Nothing can be waited for any more: everybody is told. */
   private fail(error: Error): void {
     for (const target of this.watched) if (target !== undefined) guarded(target, error);
   }
+}
+
+function wordsOf({ buffer, byteOffset, length }: Buffer): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length / 4);
 }
 
 /** Tells of a fault; if that fails too, the process learns of it in the usual way. */

@@ -136,4 +136,6 @@ export const netPort: Port = {
       return new NetListener(server, file);
     });
   },
+  // libuv serves all that it finds ready in the same turn
+  whenServed: fn => fn(),
 };

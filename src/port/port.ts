@@ -11,6 +11,7 @@
  * - After `close()` or `reset()`, and after `onClose`, no callback comes any more.
  * - When both sides have sent FIN a port may release the socket by itself; `onClose(undefined)` then follows `onEnd`.
  * - What a callback throws is told to `onError` of `listen`, and ends its connection only, with RST and `onClose`.
+ * - Who was found ready and could not be served in this turn is served in the next, before anybody else.
  * - A paused socket reads no more, and costs no CPU. What it has read already may still be delivered.
  */
 
@@ -156,6 +157,11 @@ export interface PortOf<L extends Listener> {
     accept: (socket: PortSocket) => SocketHandler | undefined,
     onError: (error: Error) => void,
   ): Promise<L>;
+  /**
+   * Calls `fn` when everybody has been served whom the loop has found ready by now: at once if nobody is left over. Behind
+   * the loop's poll (`setImmediate`), these are all whose data, FIN or reset the kernel had before it.
+   */
+  whenServed(fn: () => void): void;
 }
 
 /** What was thrown, which need not be an Error, as one. */

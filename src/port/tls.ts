@@ -5,7 +5,7 @@ import type { X509Certificate } from 'node:crypto';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { type HandshakeSettings, Handshakes } from './handshakes.js';
-import { bind, NetListener } from './net.js';
+import { bind, NetListener, netPort } from './net.js';
 import { NetSocket } from './net_socket.js';
 import { Patrol } from './patrol.js';
 import type { Listener, ListenOptions, Port, PortSocket, SocketHandler, TlsInfo } from './port.js';
@@ -200,6 +200,7 @@ export function tlsPort(settings: TlsSettings): TlsPort {
   return {
     name: 'tls',
     listen: (options, receiveBuffer, accept, onError) => listen(settings, options, receiveBuffer, accept, onError),
+    whenServed: fn => netPort.whenServed(fn),
   };
 }
 

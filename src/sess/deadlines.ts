@@ -46,17 +46,21 @@ export class Deadlines {
   private tick: number;
   /** Was the last sweep left out? */
   private skipped = false;
+  /** Is a sweep to come, behind what is yet to be looked at? */
+  private waiting = false;
   /** Has a deadline been set since the sweep began? It may belong to a session that the sweep has passed. */
   private armed = false;
 
   /**
    * @param timeouts all timeouts in use, in ms; they set the pace
    * @param all the sessions to look at
+   * @param whenServed calls back when what has come by now has been looked at: nothing of that is late
    */
   constructor(
     readonly clock: Clock,
     timeouts: readonly number[],
     private readonly all: Iterable<Timed>,
+    private readonly whenServed: (fn: () => void) => void,
   ) {
     this.tick = TICK_MAX;
     this.expect(timeouts);
@@ -78,7 +82,7 @@ export class Deadlines {
     this.armed = true;
     if (this.stop !== undefined) return;
     this.nextSweep = this.clock.now() + this.tick;
-    this.stop = this.clock.every(this.tick, () => this.sweep());
+    this.stop = this.clock.every(this.tick, () => this.onTick());
   }
 
   /** Ends the timer, if one runs. */
@@ -87,12 +91,21 @@ export class Deadlines {
     this.stop = undefined;
   }
 
-  private sweep(): void {
+  private onTick(): void {
     const now = this.clock.now();
     // the loop was held up: peers get a tick in which what they have sent meanwhile is read
     this.skipped = !this.skipped && now > this.nextSweep + this.tick;
     this.nextSweep = now + this.tick;
-    if (this.skipped) return;
+    if (this.skipped || this.waiting) return;
+    this.waiting = true;
+    this.whenServed(() => {
+      this.waiting = false;
+      if (this.stop !== undefined) this.sweep(now);
+    });
+  }
+
+  /** @param now when the tick was: what has come due since may have come in time */
+  private sweep(now: number): void {
     let remaining = false;
     this.armed = false;
     for (const timed of this.all) if (timed.sweep(now)) remaining = true;

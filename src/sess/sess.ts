@@ -4,6 +4,7 @@
  */
 import { clientGone, ESP_ERR_HTTPD_RESP_SEND, EspError } from '../err.js';
 import type { HttpdListener, PortSocket, SocketHandler } from '../port/port.js';
+import { Deferred } from '../thenable.js';
 import type { Timed } from './deadlines.js';
 import { checkHeap } from './heap.js';
 import { Input } from './input.js';
@@ -15,7 +16,8 @@ import { type TxOwner, TxQueue } from './tx.js';
 const HOLD_MAX = 64 * 1024;
 /** So many bytes are discarded after the last one was sent, before the connection is reset. */
 const LINGER_BYTES = 64 * 1024 * 1024;
-
+/** To look at the head of a request, and at its body, which came in one segment. */
+const DUE = 2;
 /** Shared by all sends that need not wait. */
 const RESOLVED = Promise.resolve();
 
@@ -48,11 +50,13 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   private txDeadline = 0;
   /** Was more queued than a reader that keeps up would leave, and `onDrain` has not been called since? */
   private drains = false;
+  /** Steps that it may take whatever others have done in this turn, since something has come. */
+  private due = 0;
   private paused = false;
   private pumping = false;
   private lingered = 0;
   private finishReason = '';
-  private room: { promise: Promise<void>; resolve: () => void; reject: (error: Error) => void } | undefined;
+  private room: Deferred | undefined;
 
   constructor(
     /** The number by which applications know this session. Never used again. */
@@ -113,28 +117,33 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     if (time !== 0) this.host.deadlines.arm();
   }
 
-  /** May it do more in this turn of the loop? If not, it goes on in the next one. */
+  /** May it take another step, such as to look at a request or a frame? If not, it goes on when others have had their turn. */
   mayGoOn(cost = 1): boolean {
-    return this.host.budget.spend(this, cost);
+    const due = this.due > 0;
+    if (due) this.due -= 1;
+    return this.host.budget.spend(this, cost, due);
   }
 
   /** Goes on with what waits: a handler has ended, or there is room to send again. */
   pump(): void {
-    if (this.pumping || this.state !== OPEN || !this.mayGoOn()) return;
+    if (this.pumping || this.state !== OPEN) return;
     const { input } = this;
+    const { budget } = this.host;
     this.pumping = true;
     try {
       let again = this.protocol.unfinished;
-      while (this.open && !this.txFull && !this.protocol.blocked && (input.open() || again)) {
+      while (this.open && !this.txFull && !this.protocol.blocked && !budget.waits(this) && (input.open() || again)) {
         const { protocol } = this;
         again = false;
         protocol.run(input);
         // what it left needs what comes behind; but after an upgrade it is for the new protocol
-        if (input.to > input.from && !protocol.blocked && this.protocol === protocol && !input.refill()) break;
+        if (input.to === input.from || protocol.blocked || this.protocol !== protocol || budget.waits(this)) continue;
+        if (!input.refill()) break;
       }
       // no more bytes will come: the protocol has none left, or too few to go on
       const starved = input.length === 0 || this.protocol.endsWithPeer || !(this.protocol.blocked || this.txFull);
-      if (this.peerEnded && this.open && starved && !this.protocol.unfinished) this.protocol.onPeerEnd();
+      const done = starved && !this.protocol.unfinished && !budget.waits(this);
+      if (this.peerEnded && this.open && done) this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
     } finally {
@@ -220,17 +229,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   /** Resolves when the reader has caught up; rejects when the session ends first. */
   private whenRoom(): Promise<void> {
     this.drains = true;
-    if (this.room === undefined) {
-      let resolve!: () => void;
-      let reject!: (error: Error) => void;
-      const promise = new Promise<void>((yes, no) => {
-        resolve = yes;
-        reject = no;
-      });
-      // a sender that does not wait must not end the process
-      promise.catch(() => {});
-      this.room = { promise, resolve, reject };
-    }
+    this.room ??= new Deferred();
     return this.room.promise;
   }
 
@@ -296,6 +295,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   private received(len: number): void {
+    this.due = DUE;
     this.host.stats.received += len;
     this.host.onActive(this);
     this.heardAt = this.host.deadlines.nextSweep;
@@ -421,15 +421,9 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   private linger(): void {
     this.txDeadline = 0;
-    if (this.host.lingerMs === 0) {
-      this.end(this.finishReason, 'reset');
-      return;
-    }
+    if (this.host.lingerMs === 0) return this.end(this.finishReason, 'reset');
     this.sock.shutdown();
-    if (this.peerEnded) {
-      this.end(this.finishReason);
-      return;
-    }
+    if (this.peerEnded) return this.end(this.finishReason);
     this.state = LINGERING;
     this.rxDeadline = this.host.deadlines.clock.now() + this.host.lingerMs;
     this.host.deadlines.arm();

@@ -1,44 +1,129 @@
 /**
- * How much sessions may do in one turn of the loop before timers and other sockets get theirs.
+ * How much sessions may do before timers and other sessions get their turn.
  *
- * A handler that is asynchronous and yet has nothing to wait for ends in the same turn, and so may the next one, and
- * the next: with enough pipelined requests in memory the loop would not turn for seconds.
+ * What a session has received at a time may be a thousand requests, and their handlers may take long. So it takes step
+ * by step, a request or a frame each, until its share is used up; then it waits until all that waited before it have had
+ * theirs. Handlers that are asynchronous and yet have nothing to wait for end in the turn in which they began, and so may
+ * thousands that wait behind them, of all sessions in turns: for these the turn itself has an end.
  */
 
-/** Times that sessions go on in one turn: some milliseconds. */
-const GO_ON_MAX = 2000;
+/** A session goes on for so many ms. */
+const SHARE_MS = 2;
+/** In one turn of the loop sessions go on for so many ms. */
+const TURN_MS = 10;
+/** The clock is looked at once in so many steps at most: in fewer where steps take long. */
+const STEPS_MAX = 16;
 
 export class TurnBudget<S> {
-  private left = GO_ON_MAX;
+  /** Steps until the clock is looked at. */
+  private left = STEPS_MAX;
+  private steps = STEPS_MAX;
+  /** When it was looked at in this turn; undefined: not yet. */
+  private lookedAt: number | undefined;
+  private turnEnd = 0;
+  /** Who goes on, and until when. */
+  private current: S | undefined;
+  private shareEnd = 0;
+  /** Those that wait, in their order. */
   private readonly waiting = new Set<S>();
-
-  /** @param goOn lets a session go on that had to wait */
-  constructor(private readonly goOn: (sess: S) => void) {}
+  private planned = false;
+  private waiters: { readonly fn: () => void; readonly last: S }[] = [];
 
   /**
-   * May `sess` go on? If not, it will in the next turn.
-   *
-   * @param cost of what it does, compared with a small request
+   * @param now the time in ms
+   * @param goOn lets a session go on that had to wait
    */
-  spend(sess: S, cost = 1): boolean {
-    if (this.left > 0) {
-      this.left -= cost;
-      return true;
+  constructor(
+    private readonly now: () => number,
+    private readonly goOn: (sess: S) => void,
+  ) {}
+
+  /** Does it wait for its turn? */
+  waits(sess: S): boolean {
+    return this.waiting.size > 0 && this.waiting.has(sess);
+  }
+
+  /**
+   * May `sess` take another step? If not, it goes on when those before it have done so.
+   *
+   * @param cost of the step, compared with a small request
+   * @param due is it the session's due, however much others have done in this turn?
+   */
+  spend(sess: S, cost: number, due: boolean): boolean {
+    if (this.waits(sess)) return false;
+    this.left -= cost;
+    return this.left > 0 || this.look(sess, due);
+  }
+
+  /** Calls `fn` when all that wait by now have gone on: at once if none does. */
+  whenServed(fn: () => void): void {
+    let last: S | undefined;
+    for (const sess of this.waiting) last = sess;
+    if (last === undefined) fn();
+    else this.waiters.push({ fn, last });
+  }
+
+  private look(sess: S, due: boolean): boolean {
+    const now = this.now();
+    if (this.lookedAt === undefined) {
+      this.turnEnd = now + TURN_MS;
+      setImmediate(this.endTurn);
+    } else {
+      const took = now - this.lookedAt;
+      this.steps = took < 1 ? Math.min(STEPS_MAX, 2 * this.steps) : Math.max(1, Math.floor(this.steps / (1 + took)));
     }
-    if (this.waiting.size === 0) setImmediate(this.next);
-    this.waiting.add(sess);
+    this.lookedAt = now;
+    this.left = this.steps;
+    if (sess !== this.current) {
+      this.current = sess;
+      this.shareEnd = now + SHARE_MS;
+    }
+    if (now < this.shareEnd && (due || now < this.turnEnd)) return true;
+    // where the turn is over, it is for the next one too
+    this.left = 0;
+    this.wait(sess);
     return false;
   }
 
-  /** A turn is over. */
-  reset(): void {
-    this.left = GO_ON_MAX;
+  private readonly endTurn = (): void => {
+    this.lookedAt = this.current = undefined;
+  };
+
+  private wait(sess: S): void {
+    this.waiting.add(sess);
+    this.plan();
   }
 
+  private plan(): void {
+    if (this.planned) return;
+    this.planned = true;
+    setImmediate(this.next);
+  }
+
+  /** Those that wait go on, the first of them in any case. */
   private readonly next = (): void => {
-    const sessions = [...this.waiting];
-    this.waiting.clear();
-    this.reset();
-    for (const sess of sessions) this.goOn(sess);
+    const { waiting } = this;
+    this.planned = false;
+    const end = this.now() + TURN_MS;
+    this.turnEnd = end;
+    // who comes meanwhile, or waits again, is for another turn
+    let { size } = waiting;
+    for (const sess of waiting) {
+      this.current = undefined;
+      waiting.delete(sess);
+      this.goOn(sess);
+      this.tell(sess);
+      size -= 1;
+      if (size === 0 || this.now() >= end) break;
+    }
+    if (waiting.size > 0) this.plan();
   };
+
+  /** `sess` has gone on. */
+  private tell(sess: S): void {
+    if (this.waiters.length === 0) return;
+    const { waiters } = this;
+    this.waiters = waiters.filter(({ last }) => last !== sess);
+    for (const { fn, last } of waiters) if (last === sess) fn();
+  }
 }

@@ -7,8 +7,7 @@ import { closePayload } from '../httpd_ws/close.js';
 import type { WsCodec } from '../httpd_ws/deflate.js';
 import { RSV1 } from '../httpd_ws/frame.js';
 import { HTTPD_WS_TYPE_CLOSE, HTTPD_WS_TYPE_CONTINUE } from '../httpd_ws/frame_type.js';
-import { rejected } from '../thenable.js';
-import { Deferred } from './deferred.js';
+import { Deferred, rejected } from '../thenable.js';
 import type { Tx } from './tx.js';
 
 /** From so many bytes on a send is waited for, until half of them have left. */

@@ -1,6 +1,9 @@
+import { constants } from 'node:os';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { epollPort } from '../../src/port/epoll.js';
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, loadLibc } from '../../src/port/libc.js';
+import type { Listener } from '../../src/port/port.js';
+import { tireLoop } from '../support/after_poll.js';
 import { EPOLL_HERE } from '../support/epoll.js';
 import { heldAtRest } from '../support/held.js';
 import { RawClient } from '../support/raw_client.js';
@@ -9,6 +12,7 @@ import { fdOf, holdEvents, inOneTurn, turns } from './epoll_support.js';
 import { keep, listenOn, OPTIONS, tcpRig } from './rig.js';
 
 const RIG = tcpRig(epollPort);
+const { EMFILE } = constants.errno;
 const BROKEN = EPOLLERR | EPOLLHUP;
 
 describe.skipIf(!EPOLL_HERE)('one turn of the epoll loop', () => {
@@ -34,7 +38,7 @@ describe.skipIf(!EPOLL_HERE)('one turn of the epoll loop', () => {
       for (const { sock } of accepted) sock.close();
     });
     const [first, second] = pairs as [(typeof pairs)[0], (typeof pairs)[0]];
-    return { listener, accepted, errors, onAccept, first, second };
+    return { listener, accepted, errors, onAccept, first, second, pairs };
   }
 
   test.each([
@@ -174,10 +178,98 @@ describe.skipIf(!EPOLL_HERE)('one turn of the epoll loop', () => {
     expect(errors).toEqual([]);
   });
 
-  test('no more than 256 connections are accepted in one turn, and none is forgotten', async () => {
+  describe('that takes too long', () => {
+    interface Scene {
+      readonly pairs: { client: RawClient; rec: Recorder; fd: number }[];
+      readonly log: (number | string)[];
+      readonly listener: Listener;
+    }
+
+    /** Sockets of which each is ready again when it has been served; by their numbers, those that were, in their order; `behindFour` of them. */
+    async function busySockets(count: number, behindFour: (scene: Scene) => void = () => {}) {
+      const { pairs, listener } = await setUp(count);
+      const log: (number | string)[] = [];
+      lab.later(tireLoop());
+      for (const [i, { client, rec }] of pairs.entries()) {
+        rec.onEvent = () => {
+          if (log.push(i) === 4) behindFour({ pairs, log, listener });
+          if (log.length < 100) client.send('more');
+        };
+      }
+      const turn = inOneTurn(pairs.map(({ fd }) => [fd, EPOLLIN]));
+      for (const { client } of pairs) client.send('first');
+      await until(RIG, () => turn.done);
+      return { pairs, log };
+    }
+
+    test('those that were ready and not served are served first in the next, in their order', async () => {
+      const { log } = await busySockets(10);
+      await until(RIG, () => log.length >= 30);
+      expect(log.slice(0, 10)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      // and so on: nobody is served twice before everybody has been once more
+      expect(new Set(log.slice(10, 20)).size).toBe(10);
+      expect(new Set(log.slice(20, 30)).size).toBe(10);
+    });
+
+    test('those that have been closed since, or paused, are passed over', async () => {
+      const { log } = await busySockets(8, ({ pairs }) => {
+        pairs[6]?.rec.sock.close();
+        pairs[7]?.rec.sock.pause();
+      });
+      await until(RIG, () => log.length >= 30);
+      expect(log.slice(0, 6)).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(log).not.toContain(6);
+      expect(log).not.toContain(7);
+    });
+
+    test('whenServed comes when all of them have been served, and those who have become ready since', async () => {
+      const { log } = await busySockets(10, scene => epollPort.whenServed(() => scene.log.push('served')));
+      await until(RIG, () => log.includes('served'));
+      const between = log.slice(4, log.indexOf('served'));
+      expect(between.slice(0, 6)).toEqual([4, 5, 6, 7, 8, 9]);
+      expect(new Set(between).size).toBe(10);
+      expect(between.length).toBeLessThan(25);
+    });
+
+    test('whenServed comes at once where nobody is left, and without a loop', async () => {
+      const called = vi.fn();
+      epollPort.whenServed(called);
+      expect(called).toHaveBeenCalledTimes(1);
+      const { first } = await setUp(1);
+      first.client.send('1');
+      await until(RIG, () => first.rec.data.length === 1);
+      epollPort.whenServed(called);
+      expect(called).toHaveBeenCalledTimes(2);
+    });
+
+    test('whenServed comes too when the loop ends meanwhile', async () => {
+      const called = vi.fn();
+      await busySockets(10, ({ pairs, listener }) => {
+        epollPort.whenServed(called);
+        for (const { rec } of pairs) rec.sock.close();
+        void listener.close();
+      });
+      await until(RIG, () => called.mock.calls.length === 1);
+    });
+  });
+
+  test('there is room for as many ready sockets as there are', async () => {
+    const { listener, accepted } = await setUp(0);
+    const clients: RawClient[] = [];
+    for (let i = 0; i < 1_100; i++) clients.push(keep(await RawClient.connect(listener.port)));
+    await until(RIG, () => accepted.length === 1_100);
+    const go = holdEvents();
+    for (const client of clients) client.send('x');
+    go();
+    const seen = vi.spyOn(loadLibc(), 'epollWait');
+    await until(RIG, () => accepted.every(({ data }) => data.length === 1));
+    expect(Math.max(...seen.mock.calls.map(([, , max]) => max))).toBeGreaterThan(1_100);
+  });
+
+  test('no more than 64 connections are accepted in one turn, and none is forgotten', async () => {
     const { listener, accepted } = await setUp(0);
     const go = holdEvents();
-    await Promise.all(Array.from({ length: 300 }, async () => keep(await RawClient.connect(listener.port))));
+    await Promise.all(Array.from({ length: 100 }, async () => keep(await RawClient.connect(listener.port))));
     go();
     const accept = vi.spyOn(loadLibc(), 'accept');
     const perTurn: number[] = [];
@@ -186,8 +278,8 @@ describe.skipIf(!EPOLL_HERE)('one turn of the epoll loop', () => {
       perTurn.push(accept.mock.calls.length);
       return wait(...args);
     });
-    await until(RIG, () => accepted.length === 300);
-    expect(perTurn[1]).toBe(256);
+    await until(RIG, () => accepted.length === 100);
+    expect(perTurn[1]).toBe(64);
   });
 
   test('a broken loop is told to everybody, and the process goes on', async () => {
@@ -222,6 +314,26 @@ describe.skipIf(!EPOLL_HERE)('one turn of the epoll loop', () => {
     keep(await RawClient.connect(listener.port));
     await until(RIG, () => accepted.length === 1);
     expect(errors).toEqual([]);
+  });
+
+  test('a descriptor that comes free is used at once, and not when accepting is tried again', async () => {
+    const { listener, accepted, errors, first } = await setUp(1);
+    const libc = loadLibc();
+    const start = setTimeout;
+    // the time to try again never comes
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((fn: () => void, ms: number) =>
+      start(fn, ms === 500 ? 1_000_000 : ms).unref()) as unknown as typeof setTimeout);
+    const accept = vi.spyOn(libc, 'accept').mockReturnValue(-1);
+    const errno = vi.spyOn(libc, 'errno').mockReturnValue(EMFILE);
+    keep(await RawClient.connect(listener.port));
+    await until(RIG, () => errors.length === 1);
+    accept.mockRestore();
+    errno.mockRestore();
+    await turns(5);
+    expect(accepted).toHaveLength(1);
+    first.rec.sock.close();
+    await until(RIG, () => accepted.length === 2);
+    expect(errors).toMatchObject([{ code: 'EMFILE', syscall: 'accept' }]);
   });
 
   test.each([

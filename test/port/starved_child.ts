@@ -4,7 +4,7 @@ import { HTTP_GET } from '../../src/httpd/methods.js';
 import { startWith } from '../../src/httpd/start.js';
 import { loadLibc } from '../../src/port/libc.js';
 
-/** What the parent gets for each message. */
+/** What the parent gets for each message, behind so many `turns` of the loop as it asks for. */
 export interface Report {
   readonly port: number;
   readonly sessions: number;
@@ -28,7 +28,8 @@ const server = await startWith(
   {},
 );
 server.registerUriHandler({ uri: '/', method: HTTP_GET, handler: req => req.respSend('ok') });
-process.on('message', () => {
+process.on('message', async (message: { turns?: number }) => {
+  for (let i = 0; i < (message.turns ?? 0); i++) await new Promise(resolve => setImmediate(resolve));
   const report: Report = { port: server.port, sessions: server.getClientList().length, lines, waits };
   process.send?.(report);
 });

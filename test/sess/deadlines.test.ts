@@ -2,6 +2,9 @@ import { describe, expect, test, vi } from 'vitest';
 import { Deadlines, systemClock, type Timed } from '../../src/sess/deadlines.js';
 import { ManualClock } from '../support/clock.js';
 
+/** Nothing is left over that has come. */
+const AT_ONCE = (fn: () => void) => fn();
+
 /** Something that is due once. */
 class Due implements Timed {
   readonly hits: number[] = [];
@@ -20,14 +23,14 @@ class Due implements Timed {
 describe('deadlines', () => {
   test('no timer runs before something is armed', () => {
     const clock = new ManualClock();
-    new Deadlines(clock, [5_000], []);
+    new Deadlines(clock, [5_000], [], AT_ONCE);
     expect(clock.running).toBe(0);
   });
 
   test('one timer serves any number of sessions', () => {
     const clock = new ManualClock();
     const all = Array.from({ length: 500 }, () => new Due(9_000));
-    const deadlines = new Deadlines(clock, [5_000], all);
+    const deadlines = new Deadlines(clock, [5_000], all, AT_ONCE);
     for (const _ of all) deadlines.arm();
     expect(clock.running).toBe(1);
   });
@@ -35,7 +38,7 @@ describe('deadlines', () => {
   test('what is due is told at the next sweep, never early', () => {
     const clock = new ManualClock(0);
     const due = new Due(5_000);
-    const deadlines = new Deadlines(clock, [5_000], [due]);
+    const deadlines = new Deadlines(clock, [5_000], [due], AT_ONCE);
     deadlines.arm();
     clock.advance(4_999);
     expect(due.hits).toEqual([]);
@@ -46,7 +49,7 @@ describe('deadlines', () => {
   test('when nothing is due any more the timer ends; a new deadline starts it again', () => {
     const clock = new ManualClock(0);
     const all = [new Due(100), new Due(2_500)];
-    const deadlines = new Deadlines(clock, [4_000], all);
+    const deadlines = new Deadlines(clock, [4_000], all, AT_ONCE);
     deadlines.arm();
     clock.advance(1_000);
     expect(clock.running).toBe(1);
@@ -64,7 +67,7 @@ describe('deadlines', () => {
   test('disarm ends the timer, and twice is fine', () => {
     const clock = new ManualClock();
     const due = new Due(1);
-    const deadlines = new Deadlines(clock, [100], [due]);
+    const deadlines = new Deadlines(clock, [100], [due], AT_ONCE);
     deadlines.arm();
     deadlines.disarm();
     deadlines.disarm();
@@ -75,7 +78,7 @@ describe('deadlines', () => {
   test('a deadline that is set during a sweep keeps the timer', () => {
     const clock = new ManualClock(0);
     const all: Timed[] = [];
-    const deadlines = new Deadlines(clock, [400], all);
+    const deadlines = new Deadlines(clock, [400], all, AT_ONCE);
     let at = 100;
     let hits = 0;
     all.push({
@@ -118,7 +121,7 @@ describe('deadlines', () => {
         return secondDue;
       },
     };
-    const deadlines = new Deadlines(clock, [4_000], [first, second]);
+    const deadlines = new Deadlines(clock, [4_000], [first, second], AT_ONCE);
     deadlines.arm();
     clock.advance(1_000);
     expect([secondDue, clock.running]).toEqual([false, 1]);
@@ -136,7 +139,7 @@ describe('deadlines', () => {
     ['a second with an empty list', [], 1_000],
   ])('the pace is %s', (_name, timeouts, pace) => {
     const every = vi.fn(() => () => {});
-    new Deadlines({ now: () => 0, after: () => () => {}, every }, timeouts, []).arm();
+    new Deadlines({ now: () => 0, after: () => () => {}, every }, timeouts, [], AT_ONCE).arm();
     expect(every).toHaveBeenCalledWith(pace, expect.any(Function));
   });
 });

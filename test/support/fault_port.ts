@@ -70,6 +70,10 @@ export class FaultPort implements Port {
     };
     return this.inner.listen(options, () => own, take, onError);
   }
+
+  whenServed(fn: () => void): void {
+    this.inner.whenServed(fn);
+  }
 }
 
 /** What has come and is not delivered yet: bytes, the peer's FIN, or the release of a socket that both sides have ended. */

@@ -253,6 +253,10 @@ export class MemPort implements Port {
     });
   }
 
+  whenServed(fn: () => void): void {
+    fn();
+  }
+
   /** Connections that are open on the server's side. */
   get open(): MemConn[] {
     return this.conns.filter(conn => conn.ended === undefined);

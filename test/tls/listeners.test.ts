@@ -286,6 +286,7 @@ describe('all are opened, or none', () => {
         if (options.port !== port) await wait;
         return inner.listen(options, ...rest);
       },
+      whenServed: fn => inner.whenServed(fn),
     });
     const taken = await startTestServer();
     const start = (last: number) =>

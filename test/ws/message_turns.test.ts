@@ -4,16 +4,17 @@ import { BINARY } from '../support/ws_frames.js';
 import { type onFrame, startWs, until } from './ws_server.js';
 
 test('a few bytes that inflate to very many packets do not hold up the loop', async () => {
-  const LEN = 20_000;
+  const LEN = 5_000;
   let calls = 0;
   const callsInTurn: number[] = [];
-  const { open } = await startWs({
+  const { open, clock } = await startWs({
     wsMessageMode: true,
     wsMaxPacketLen: 1,
     wsPerMessageDeflate: true,
     // not asynchronous: nothing but the budget of a turn ends it
     handler: onFrameSync(() => {
       calls += 1;
+      clock.hold(0.01);
     }),
   });
   const ws = await open({ headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } });
@@ -27,16 +28,19 @@ test('a few bytes that inflate to very many packets do not hold up the loop', as
   const bomb = deflateRawSync(Buffer.alloc(LEN), { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
   ws.send({ opcode: BINARY, payload: bomb, rsv: 4 });
   await until(() => expect(calls).toBe(LEN));
-  expect(Math.max(...callsInTurn)).toBeLessThanOrEqual(4_000);
+  // 2 ms for what has come, and for who has waited
+  expect(Math.max(...callsInTurn)).toBeLessThanOrEqual(500);
 });
 
 test('messages that inflate to very much are looked at in several turns', async () => {
   const turnsOf: number[] = [];
   let turn = 0;
-  const { open } = await startWs({
+  const { open, clock } = await startWs({
     wsPerMessageDeflate: true,
     handler: onFrameSync(() => {
       turnsOf.push(turn);
+      // as long as a machine might take for it
+      clock.hold(10);
     }),
   });
   const ws = await open({ headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' } });
@@ -51,7 +55,7 @@ test('messages that inflate to very much are looked at in several turns', async 
   );
   ws.send(...Array.from({ length: 8 }, () => ({ opcode: BINARY, payload, rsv: 4 })));
   await until(() => expect(turnsOf).toHaveLength(8));
-  // 2,000 in a turn is the budget, and 1,025 is what each of these costs
+  // the clock is looked at behind each of these
   expect(new Set(turnsOf).size).toBeGreaterThanOrEqual(4);
 });
 
