@@ -29,7 +29,9 @@ export class Sender {
   /** Messages that wait for its end, and what they cost. */
   private held: Held[] = [];
   private heldBytes = 0;
-  private waiter: Deferred | undefined;
+  /** Who waits for frames to leave, and who for messages behind the one in fragments, too. */
+  private frames: Deferred | undefined;
+  private messages: Deferred | undefined;
 
   constructor(
     private readonly tx: Tx,
@@ -44,11 +46,13 @@ export class Sender {
 
   /** A whole message; behind the one that is being sent in fragments, if there is one. */
   message(type: number, payload: Uint8Array | string): Promise<void> {
-    const refusal = this.refusal();
+    const refusal = this.refusal(this.pending);
     if (refusal !== undefined) return refusal;
     if (this.inFragments) this.hold(type, payload);
     else this.writeMessage(type, payload);
-    return this.sent();
+    if (this.pending <= TX_HIGH_WATER) return RESOLVED;
+    this.messages ??= new Deferred();
+    return this.messages.promise;
   }
 
   /** A fragment. @param type CONTINUE unless it is the first one */
@@ -64,20 +68,20 @@ export class Sender {
         ),
       );
     }
-    const refusal = this.refusal();
+    const refusal = this.refusal(this.tx.pending);
     if (refusal !== undefined) return refusal;
     this.writeFragments(fin, type, payload);
     this.inFragments = !fin;
     if (fin) this.release();
-    return this.sent();
+    return this.left();
   }
 
   /** A Ping or Pong. */
   control(type: number, payload: Uint8Array | string): Promise<void> {
-    const refusal = this.refusal();
+    const refusal = this.refusal(this.tx.pending);
     if (refusal !== undefined) return refusal;
     this.tx.frame(true, type, payload);
-    return this.sent();
+    return this.left();
   }
 
   /** The Close frame, behind which nothing leaves. @param code undefined for one without */
@@ -90,9 +94,12 @@ export class Sender {
 
   /** Some of what was queued has left. */
   onProgress(): void {
-    if (this.waiter === undefined || this.pending * 2 > TX_HIGH_WATER) return;
-    this.waiter.resolve();
-    this.waiter = undefined;
+    if (this.tx.pending * 2 > TX_HIGH_WATER) return;
+    this.frames?.resolve();
+    this.frames = undefined;
+    if (this.pending * 2 > TX_HIGH_WATER) return;
+    this.messages?.resolve();
+    this.messages = undefined;
   }
 
   /** The connection has ended. */
@@ -105,24 +112,29 @@ export class Sender {
   private drop(error: Error): void {
     this.held = [];
     this.heldBytes = 0;
-    this.waiter?.reject(error);
-    this.waiter = undefined;
+    this.frames?.reject(error);
+    this.messages?.reject(error);
+    this.frames = this.messages = undefined;
   }
 
-  /** Resolves when the server has kept up. */
-  private sent(): Promise<void> {
-    if (this.pending <= TX_HIGH_WATER) return RESOLVED;
-    this.waiter ??= new Deferred();
-    return this.waiter.promise;
+  /**
+   * Resolves when the server has kept up with what leaves now. What is held back does not count: it waits for the frames
+   * that are to follow.
+   */
+  private left(): Promise<void> {
+    if (this.tx.pending <= TX_HIGH_WATER) return RESOLVED;
+    this.frames ??= new Deferred();
+    return this.frames.promise;
   }
 
-  private refusal(): Promise<never> | undefined {
+  /** @param pending bytes in front of what is to be sent */
+  private refusal(pending: number): Promise<never> | undefined {
     if (this.closeSent) return rejected(closingError());
-    if (this.pending < this.maxPending) return undefined;
+    if (pending < this.maxPending) return undefined;
     return rejected(
       new EspError(
         ESP_ERR_NO_MEM,
-        `${this.pending} bytes wait for a server that does not read (maxTxPending): await each send`,
+        `${pending} bytes wait for a server that does not read (maxTxPending): await each send`,
       ),
     );
   }

@@ -47,6 +47,51 @@ describe('sending', () => {
     ]);
   });
 
+  test('messages that wait for the end of one in fragments count for maxTxPending, by their bytes', async () => {
+    const { client, socket } = await memoryClient({ maxTxPending: 100_000 });
+    void client.sendTextPartial('a');
+    await turns(1);
+    expect([client.getTxPending(), socket.writes.length]).toEqual([0, 1]);
+    const text = '\u20ac'.repeat(10_000);
+    void client.sendText(text);
+    expect(client.getTxPending()).toBeGreaterThanOrEqual(30_000);
+    void client.sendBin(Buffer.alloc(30_000));
+    void client.sendText(text);
+    expect(client.getTxPending()).toBeLessThan(100_000);
+    // who awaits one of them waits until they have left
+    let sent = false;
+    const last = client.sendText(text).then(() => {
+      sent = true;
+    });
+    expect(await errorOf(() => client.sendText('x'))).toBe('ESP_ERR_NO_MEM');
+    await turns();
+    expect(sent).toBe(false);
+    // what leaves in front of them is neither refused nor held back: else none of it would ever go on
+    expect(await errorOf(() => client.sendWithOpcode(PING))).toBe('none');
+    expect(await errorOf(() => client.sendContMsg('b'))).toBe('none');
+    expect(await errorOf(() => client.sendFin())).toBe('none');
+    await last;
+    expect(client.getTxPending()).toBe(0);
+  });
+
+  test('sendFragments goes on, however much waits for its end', async () => {
+    const { client, socket } = await memoryClient();
+    async function* parts() {
+      yield 'a';
+      void client.sendBin(Buffer.alloc(200_000));
+      await turns(1);
+      yield 'b';
+    }
+    await client.sendFragments(parts());
+    await turns(2);
+    expect(socket.frames().map(({ opcode, payload }) => [opcode, payload.length])).toEqual([
+      [TEXT, 1],
+      [CONTINUE, 1],
+      [CONTINUE, 0],
+      [BINARY, 200_000],
+    ]);
+  });
+
   test('sendFragments makes one message of what is iterated over', async () => {
     const { client, peer } = await connectedPair();
     async function* parts() {
