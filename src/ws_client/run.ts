@@ -113,7 +113,7 @@ export class Run implements ConnectionHost {
     const { client } = this;
     this.connection = undefined;
     client.onConnectionEnded();
-    if (ending.next !== undefined && !this.asked) {
+    if (ending.next !== undefined) {
       client.log.info(`redirected to ${escapeForLog(uriOf(ending.next.target))}`);
       return this.goTo(ending.next);
     }

@@ -127,7 +127,6 @@ class NodeSocket implements ClientSocket {
 
   destroy(): void {
     this.sock.destroy();
-    this.carrier?.destroy();
   }
 
   /** Takes what the socket tells. */
@@ -146,8 +145,7 @@ class NodeSocket implements ClientSocket {
     sock.on('error', error => {
       this.failure ??= error;
     });
-    // of two that end together, the outer one knows why
-    sock.on('close', () => (sock === this.sock ? this.closed() : this.sock.destroy()));
+    sock.on('close', () => this.closed());
   }
 
   private tunnelOpen(): void {

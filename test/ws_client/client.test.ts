@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import * as api from '../../src/ws_client/index.js';
 import { BINARY, CLOSE, CONTINUE, closeBody, PING, PONG, TEXT } from '../support/ws_frames.js';
 import { MemorySocket } from './memory_socket.js';
-import { allEvents, connectedPair, field, makeClient, rawServer, turns, until } from './support.js';
+import { afterwards, allEvents, connectedPair, field, makeClient, rawServer, turns, until } from './support.js';
 
 describe('a connection', () => {
   test('is asked for as RFC 6455 section 4.1 says', async () => {
@@ -133,15 +133,33 @@ describe('data', () => {
 });
 
 test('nobody has to await what fails', async () => {
+  const unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown): unknown => unhandled.push(reason);
+  process.on('unhandledRejection', onUnhandled);
+  afterwards(() => process.off('unhandledRejection', onUnhandled));
   const { client } = makeClient({ uri: 'ws://127.0.0.1:1', signal: AbortSignal.abort() });
-  void client.start();
-  void client.sendText('x');
-  void client.sendBin(1 as never);
-  void client.sendFragments(['x']);
-  void client.sendWithOpcode(99);
-  void client.closeWithCode(1);
-  // a rejection that nobody handles would fail this test
+  const failed = [
+    client.start(),
+    client.sendText('x'),
+    client.sendText(Buffer.from([0xff])),
+    client.sendBin(1 as never),
+    client.sendFragments(['x']),
+    client.sendWithOpcode(99),
+    client.closeWithCode(1),
+  ];
   await turns();
+  expect(unhandled).toEqual([]);
+  // and who does await them hears of it
+  const names = (await Promise.allSettled(failed)).map(one => (one.status === 'rejected' ? one.reason.name : 'none'));
+  expect(names).toEqual([
+    'ESP_ERR_INVALID_STATE',
+    'ESP_ERR_INVALID_STATE',
+    'ESP_ERR_INVALID_STATE',
+    'ESP_ERR_INVALID_ARG',
+    'ESP_ERR_INVALID_STATE',
+    'ESP_ERR_INVALID_ARG',
+    'ESP_ERR_INVALID_ARG',
+  ]);
 });
 
 test('of a host with several addresses the error is that of the first one', async () => {

@@ -1,4 +1,5 @@
 /** The end of a connection, and of a client; and the next connection. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { ClientCore } from '../../src/ws_client/client_core.js';
 import { EspWebsocketError } from '../../src/ws_client/errors.js';
@@ -78,6 +79,31 @@ describe('the end', () => {
     for (const start of starts) await expect(start).rejects.toMatchObject({ cause: { message: 'enough' } });
     await turns();
     expect(warnings).toEqual([]);
+  });
+
+  test('a signal keeps nothing of clients that have stopped, however they did, and however often', async () => {
+    const { signal } = new AbortController();
+    const listeners = () => getEventListeners(signal, 'abort').length;
+    const { client, peer, server, events } = await connectedPair({ signal, disableAutoReconnect: true });
+    expect(listeners()).toBe(1);
+    await client.stop();
+    await peer.gone();
+    expect(listeners()).toBe(0);
+    // the server leaves
+    const started = client.start();
+    const second = await server.next();
+    await second.accept();
+    await started;
+    expect(listeners()).toBe(1);
+    second.socket.destroy();
+    await until(() => expect(events.filter(name => name === 'finish')).toHaveLength(2));
+    expect(listeners()).toBe(0);
+    // nobody is there
+    server.server.close();
+    await client.start().catch(() => {});
+    expect(listeners()).toBe(0);
+    await client.destroy();
+    expect(listeners()).toBe(0);
   });
 
   test("the server's Close is answered with its own code; then the client finishes", async () => {

@@ -114,10 +114,31 @@ describe('a refusal', () => {
     await until(() => expect(errors[0]?.response?.body.toString()).toBe('not you'));
   });
 
-  test('is given 64 KiB of body', async () => {
-    const { errors, peer } = await answered(() => 'HTTP/1.1 500 No\r\nContent-Length: 9999999\r\n\r\n');
-    peer.send(Buffer.alloc(1_000_000, 'x'));
-    await until(() => expect(errors[0]?.response?.body).toHaveLength(REFUSAL_BODY_MAX));
+  const kib = (n: number) => Buffer.alloc(n * 1024, 'x');
+  const chunk = (n: number) =>
+    Buffer.concat([Buffer.from(`${(n * 1024).toString(16)}\r\n`), kib(n), Buffer.from('\r\n')]);
+
+  test.each<[string, string, readonly Buffer[], number]>([
+    ['a length', 'Content-Length: 9999999', [kib(1_000)], REFUSAL_BODY_MAX],
+    ['a length that is just too long', `Content-Length: ${REFUSAL_BODY_MAX + 1}`, [kib(64)], REFUSAL_BODY_MAX],
+    ['no length', 'X-A: b', [kib(40), kib(40)], REFUSAL_BODY_MAX],
+    ['a coding that is not known', 'Transfer-Encoding: gzip, chunked', [kib(80)], REFUSAL_BODY_MAX],
+    ['one long chunk', 'Transfer-Encoding: chunked', [Buffer.from('7fffffff\r\n'), kib(80)], REFUSAL_BODY_MAX],
+    ['chunks', 'Transfer-Encoding: chunked', [chunk(30), chunk(30), chunk(30)], REFUSAL_BODY_MAX],
+    // a KiB of it for each byte
+    [
+      'more framing than body',
+      'Transfer-Encoding: chunked',
+      Array(80).fill(Buffer.from(`1;${'x'.repeat(1_000)}\r\ny\r\n`)),
+      65,
+    ],
+  ])('is given 64 KiB of body, and of what frames it: with %s', async (_name, field, pieces, kept) => {
+    const { errors, peer } = await answered(() => `HTTP/1.1 500 No\r\n${field}\r\n\r\n`);
+    // it does not end the connection: the client does
+    peer.send(...pieces);
+    await until(() => expect(errors).toHaveLength(1));
+    expect(errors[0]?.response?.body).toHaveLength(kept);
+    await peer.gone();
   });
 
   test('whose body does not end comes with what there is', async () => {

@@ -47,10 +47,17 @@ async function proxyAnswers(answer: string, config: EspWebsocketClientConfig = {
   return { ...made, peer, request };
 }
 
-/** A proxy that makes tunnels to `port`, whatever it is asked for. @returns its port and what it was asked for */
-async function relay(port: number, options?: tls.TlsOptions): Promise<{ port: number; asked: string[] }> {
+/** A proxy that makes tunnels to `port`, whatever it is asked for. @returns its port, what it was asked for, and how many are there */
+async function relay(
+  port: number,
+  options?: tls.TlsOptions,
+): Promise<{ port: number; asked: string[]; open: ReadonlySet<unknown> }> {
   const asked: string[] = [];
+  const open = new Set<net.Socket>();
   const take = (socket: net.Socket): void => {
+    open.add(socket);
+    // to a FIN it need not answer with its own
+    for (const end of ['end', 'close']) socket.on(end, () => open.delete(socket));
     afterwards(() => socket.destroy());
     const peer = new Peer(socket);
     void peer.request().then(request => {
@@ -69,7 +76,7 @@ async function relay(port: number, options?: tls.TlsOptions): Promise<{ port: nu
   server.listen(0, '127.0.0.1');
   afterwards(() => server.close());
   await new Promise(resolve => server.once('listening', resolve));
-  return { port: (server.address() as net.AddressInfo).port, asked };
+  return { port: (server.address() as net.AddressInfo).port, asked, open };
 }
 
 /** An encrypted server that sends a long message at once. `names` is what clients call it. */
@@ -203,6 +210,25 @@ describe('TLS', () => {
   test('what comes behind the head is read as the server that it is of, and is no TLS', async () => {
     const { errors } = await proxyAnswers(`${TUNNEL}HTTP/1.1 200 OK\r\n\r\n`, { uri: `wss://${HOST}` });
     await until(() => expect(errors[0]?.errorHandle.espTlsStackErr).toMatch(/^ERR_SSL_/));
+  });
+
+  test.each([false, true])('stop ends the connection to the proxy (within the handshake: %s)', async within => {
+    const target = within ? await rawServer() : await secureServer();
+    const proxy = await relay(target.port);
+    const { client } = makeClient({
+      uri: 'wss://localhost:4433/',
+      certPem: certificates().ca.cert,
+      proxyUri: `http://127.0.0.1:${proxy.port}`,
+    });
+    const started = client.start().catch(() => {});
+    if ('next' in target) {
+      const peer = await target.next();
+      await until(() => expect(peer.received.length).toBeGreaterThan(100));
+    } else {
+      await started;
+    }
+    await client.stop();
+    await until(() => expect(proxy.open.size).toBe(0));
   });
 
   test('a server whose certificate is of nobody is refused behind a proxy too', async () => {

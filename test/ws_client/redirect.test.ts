@@ -196,7 +196,7 @@ describe('to another origin', () => {
 
   test('go no credentials, cookies or other headers of the application; to the same one they do', async () => {
     const other = await rawServer();
-    const { server, first } = await redirectedTo(to('/same'), config);
+    const { server, first } = await redirectedTo(to('/same'), { ...config, maxRedirects: 4 });
     expect(secrets(first)).toEqual([true, true, true]);
     const second = await server.next();
     expect(secrets(await second.request())).toEqual([true, true, true]);
@@ -208,8 +208,11 @@ describe('to another origin', () => {
     expect(field(request, 'Origin')).toBe('http://app.example');
     expect(field(request, 'User-Agent')).toBe('test/1');
     expect(field(request, 'Sec-WebSocket-Protocol')).toBe('chat');
-    // and they do not come back with who sends us home again
-    third.send(to(`${server.uri}/home`));
+    // and they do not come back, neither there nor with who sends us home again
+    third.send(to('/further'));
+    const fourth = await other.next();
+    expect(secrets(await fourth.request())).toEqual([false, false, false]);
+    fourth.send(to(`${server.uri}/home`));
     expect(secrets(await (await server.next()).accept())).toEqual([false, false, false]);
   });
 

@@ -4,6 +4,8 @@ import * as net from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import type { EspWebsocketClientConfig } from '../../src/ws_client/config.js';
+import type { SocketHandler } from '../../src/ws_client/socket.js';
+import { MemorySocket } from './memory_socket.js';
 import { afterwards, field, makeClient, Peer, until } from './support.js';
 
 const all = Object.entries(networkInterfaces()).flatMap(([name, list = []]) =>
@@ -68,4 +70,25 @@ test("a zone is none of a certificate's name", () => {
   const { client } = makeClient({ uri: 'wss://[fe80::1%25eth0]/' }, { dial });
   void client.start();
   return until(() => expect(targets).toEqual([['fe80::1%eth0', 'fe80::1']]));
+});
+
+test.each([
+  ['/x', 'fe80::1%eth0'],
+  // it can't name a zone, which it has not heard of
+  ['ws://[fe80::1]:81/x', 'fe80::1%eth0'],
+  ['ws://[fe80::2]/x', 'fe80::2'],
+])('a redirection from fe80::1%%eth0 to %s leads to %s', async (location, host) => {
+  const dialed: { host: string; socket: MemorySocket }[] = [];
+  const dial = (target: { host: string }, handler: SocketHandler) => {
+    const socket = new MemorySocket(handler);
+    dialed.push({ host: target.host, socket });
+    return socket;
+  };
+  const { client } = makeClient({ host: 'fe80::1%eth0', maxRedirects: 1 }, { dial });
+  void client.start();
+  await until(() => expect(dialed).toHaveLength(1));
+  const socket = dialed[0]?.socket;
+  socket?.handler.onConnect();
+  socket?.deliver(Buffer.from(`HTTP/1.1 307 Go\r\nLocation: ${location}\r\n\r\n`));
+  expect(dialed.map(one => one.host)).toEqual(['fe80::1%eth0', host]);
 });
