@@ -11,7 +11,7 @@ import { HttpdReq } from '../src/httpd/req.js';
 import { HttpdServer } from '../src/httpd/server.js';
 import * as api from '../src/index.js';
 import * as clientApi from '../src/ws_client/index.js';
-import { C_NAMES } from './from_c_names.js';
+import { C_NAMES, IN_NO_HEADER, NAME_LISTS } from './from_c_names.js';
 import { codeIn, declaredFields, readText, tableRows } from './support/declared.js';
 
 const { EspWebsocketClient } = clientApi;
@@ -36,12 +36,11 @@ const rows: readonly NameRow[] = tableRows(page, 'C', 'here', 'differs, and why'
 
 /** Every C name as `header, kind, name`. */
 const expected = Object.entries(C_NAMES).flatMap(([header, names]) => {
-  const of = (kind: string, text = '') =>
-    text.split(/\s+/).flatMap(name => (name === '' ? [] : [[header, kind, name]]));
+  const of = (kind: string, list: readonly string[]) => list.map(name => [header, kind, name]);
   return [
     ...of('Functions', names.functions),
-    ...Object.entries(names.fields ?? {}).flatMap(([struct, fields]) => of(`Fields of ${struct}`, fields)),
-    ...of('Constants', Object.keys(names.constants ?? {}).join(' ')),
+    ...Object.entries(names.fields).flatMap(([struct, fields]) => of(`Fields of ${struct}`, fields)),
+    ...of('Constants', Object.keys(names.constants)),
     ...of('Callbacks', names.callbacks),
     ...of('Types', names.types),
     ...of('Kconfig', names.kconfig),
@@ -114,6 +113,21 @@ describe('the tables', () => {
     expect([...told].sort()).toEqual(expected.map(name => name.join(', ')).sort());
   });
 
+  test('names that are in no header have a table of their own, and say what stands for them', () => {
+    const others = tableRows(page, 'in no header', 'here', 'what it is');
+    expect(others.map(({ cells }) => cells[0])).toEqual(IN_NO_HEADER.map(name => `\`${name}\``));
+    const listed = new Set(expected.map(([, , name]) => name));
+    expect(IN_NO_HEADER.filter(name => listed.has(name))).toEqual([]);
+    for (const twin of others.flatMap(({ cells }) => codeIn(cells[1]))) expect(exists(twin, ''), twin).toBe(true);
+  });
+
+  test('the page names the commit of each list', () => {
+    expect(NAME_LISTS.size).toBeGreaterThan(3);
+    for (const { commit } of NAME_LISTS.values()) {
+      expect(page, commit).toContain(/^[0-9a-f]{8,}$/.test(commit) ? commit.slice(0, 8) : commit);
+    }
+  });
+
   test('have no name twice', () => {
     expect(new Set(told).size).toBe(told.length);
     expect(new Set(expected.map(String)).size).toBe(expected.length);
@@ -136,7 +150,7 @@ describe('the tables', () => {
   });
 
   test('constants have the values that C states', () => {
-    for (const { constants = {} } of Object.values(C_NAMES)) {
+    for (const { constants } of Object.values(C_NAMES)) {
       for (const [name, value] of Object.entries(constants)) {
         const row = rows.find(other => other.kind === 'Constants' && other.name === name);
         if (value !== undefined && row?.twins.includes(name)) expect(exported[name], name).toBe(value);
