@@ -109,10 +109,6 @@ export class Connection implements SocketHandler, Receives, Watched {
     return this.state !== CLOSING || this.peerClose !== undefined;
   }
 
-  get ended(): boolean {
-    return this.state !== OPEN;
-  }
-
   /** Stops reading, or goes on. */
   hold(held: boolean): void {
     if (held === this.held || this.state !== OPEN) return;

@@ -12,8 +12,6 @@ import type { Input } from '../sess/input.js';
 export interface Receives {
   /** Is nothing to be received now, or any more? */
   readonly holds: boolean;
-  /** Is nothing wanted any more, not even the rest of what has come? */
-  readonly ended: boolean;
   /**
    * A piece of a frame, or of a message. `data` is the receiver's to keep.
    *
@@ -113,8 +111,7 @@ export class Receiver {
   private pieces(opcode: number, data: Buffer, len: number, fin: boolean): void {
     const { owner, bufferSize } = this;
     if (len <= bufferSize) return owner.onPiece(opcode, data, len, 0, fin);
-    // a listener may stop the client at any of them, which then wants no more
-    for (let at = 0; at < len && !owner.ended; at += bufferSize) {
+    for (let at = 0; at < len; at += bufferSize) {
       owner.onPiece(opcode, data.subarray(at, at + bufferSize), len, at, fin);
     }
   }

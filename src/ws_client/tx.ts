@@ -107,8 +107,6 @@ export class Tx {
       this.blocked = !taken;
       this.written = end;
       if (end === block.length) this.blockDone(inFull, taken);
-      // the socket keeps a part of the block: its other part is written, and nothing is added to it any more
-      else if (!taken && !inFull) this.seal();
     }
   }
 

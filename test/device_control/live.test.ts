@@ -107,6 +107,21 @@ describe('a watcher', () => {
     expect(error.message).toContain(String(status));
   });
 
+  test('32 may watch at a time: another is refused with 503, and served when one has left', async () => {
+    const rig = await ControlRig.start();
+    const watchers = [];
+    for (let i = 0; i < 32; i++) watchers.push(await rig.watch());
+    const url = `ws://127.0.0.1:${rig.server.port}/control/live`;
+    const [error] = (await once(new WebSocket(url), 'error')) as [Error];
+    expect(error.message).toContain('503');
+    watchers[0]?.socket.close();
+    await vi.waitFor(async () => {
+      const socket = new WebSocket(url);
+      await once(socket, 'message');
+      socket.terminate();
+    });
+  });
+
   test('the page itself may', async () => {
     const rig = await ControlRig.start();
     const origin = `http://127.0.0.1:${rig.server.port}`;

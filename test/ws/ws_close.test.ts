@@ -28,6 +28,21 @@ describe('wsClose', () => {
     await until(() => expect(ended).toEqual([{ fd, code: 1000, reason: '', wasClean: true }]));
   });
 
+  test('to a peer that takes nothing: reset by recvWaitTimeout, however long sendWaitTimeout is', async () => {
+    const { ended, wsCloseCb } = endLog();
+    const { server, open, clock } = await startWs({ wsCloseCb }, { recvWaitTimeout: 4, sendWaitTimeout: 600 });
+    const client = await open();
+    client.raw.pause();
+    const big = wsFrame({ type: BINARY, payload: Buffer.alloc(16 * 1024 * 1024) });
+    void server.wsSendFrameAsync(lastFd(server), big);
+    await turns();
+    server.wsClose(lastFd(server));
+    await pass(clock, 6);
+    const reason = 'the peer did not take the Close frame';
+    await until(() => expect(ended).toMatchObject([{ code: 1006, reason, wasClean: false }]));
+    await client.raw.resume().closed();
+  });
+
   test.each([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999])(
     'takes code %i',
     async code => {

@@ -36,6 +36,23 @@ describe('what is to be sent', () => {
     expect(writes).toEqual([Buffer.from('818537fa213d7f9f4d5158', 'hex')]);
   });
 
+  test('no large block of memory is kept behind a large frame', () => {
+    const sizes: number[] = [];
+    const later: (() => void)[] = [];
+    const tx = new Tx(
+      () => 0,
+      fn => later.push(fn),
+      () => {},
+    );
+    tx.open({ write: bytes => sizes.push(bytes.buffer.byteLength) > 0 });
+    for (const len of [1_000_000, 10, 10]) {
+      tx.frame(true, BINARY, Buffer.alloc(len));
+      for (const fn of later.splice(0)) fn();
+    }
+    expect(sizes[0]).toBeGreaterThan(1_000_000);
+    expect(Math.max(...sizes.slice(-2))).toBeLessThanOrEqual(64 * 1024);
+  });
+
   test('leaves in one write for each turn', () => {
     const { tx, writes, turn } = rig();
     for (let i = 0; i < 100; i++) tx.frame(true, BINARY, Buffer.alloc(i, i));
