@@ -1,6 +1,10 @@
 /** Whatever a server sends, and however its bytes are cut: the same events, the same answers, and nothing thrown. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ProxyAnswer, ProxyRefusal, proxyOf } from '../../src/ws_client/proxy.js';
+import { firstHop, redirected } from '../../src/ws_client/redirect.js';
+import { ResponseHead } from '../../src/ws_client/response_head.js';
+import { targetOf } from '../../src/ws_client/target.js';
 import { brokenBehind } from '../httpd_ws/deflate_support.js';
 import { everyWay, pieces } from '../support/feed.js';
 import { buildFrame, closeBody, hex } from '../support/ws_frames.js';
@@ -104,3 +108,83 @@ test.each([
     }
   },
 );
+
+/** What a client makes of a proxy's answer: why it is none, or what is the tunnel's. */
+function tunnelled(chunks: readonly Buffer[]): string {
+  const answer = new ProxyAnswer(proxyOf('http://proxy.example'));
+  for (const [i, chunk] of chunks.entries()) {
+    try {
+      const rest = answer.push(chunk);
+      if (rest !== undefined) return Buffer.concat([rest, ...chunks.slice(i + 1)]).toString('latin1');
+    } catch (error) {
+      expect(error).toBeInstanceOf(ProxyRefusal);
+      return String(error);
+    }
+  }
+  return 'more is needed';
+}
+
+test('what a proxy answers', () => {
+  const line = fc.constantFrom(
+    ...[
+      'HTTP/1.1 200 OK\r\n',
+      'HTTP/1.0 204\r\n',
+      'HTTP/1.1 100 Continue\r\n',
+      'HTTP/1.1 407 No\r\n',
+      'HTTP/1.1 101 X\r\n',
+    ],
+    ...['A: b\r\n', 'Content-Length: 3\r\n', '\r\n', '\r\n', '\r\n', '\n', 'tunnel', '\0\xff', ': x\r\n'],
+  );
+  fc.assert(
+    fc.property(
+      fc.array(line, { maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 }),
+      (lines, sizes) => {
+        const bytes = Buffer.from(lines.join(''), 'latin1');
+        expect(tunnelled(pieces(bytes, sizes))).toBe(tunnelled([bytes]));
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test('where a redirection points', () => {
+  const part = fc.constantFrom(
+    ...[
+      'ws:',
+      'wss:',
+      'http:',
+      'https:',
+      'file:',
+      'javascript:',
+      '//',
+      '/',
+      '\\',
+      '@',
+      ':',
+      '?',
+      '#',
+      '..',
+      '%2e',
+      '%',
+    ],
+    ...['127.0.0.1', '[::1]', '[fe80::1%25eth0]', 'a.example', '443', '0', '99999', 'user', ' ', '\xe9', '\t'],
+  );
+  const target = targetOf({ uri: 'wss://me:you@here.example:4433/a?b' });
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 8 }), parts => {
+      const head = new ResponseHead();
+      const bytes = Buffer.from(`HTTP/1.1 302 Go\r\nLocation: ${parts.join('')}\r\n\r\n`, 'latin1');
+      head.push(bytes, 0, bytes.length);
+      const next = redirected(firstHop(target, 1), head);
+      if (typeof next !== 'object') return;
+      const { host, port, secure, path, authorization } = next.target;
+      expect([secure, path]).toEqual([true, expect.stringMatching(/^\/[\x21-\x7e]*$/)]);
+      expect(path).not.toContain('#');
+      // credentials stay where they are
+      const home = host === 'here.example' && port === 4433;
+      expect([next.ours, authorization]).toEqual([home, home ? target.authorization : undefined]);
+    }),
+    { numRuns: 2_000 },
+  );
+});
