@@ -24,6 +24,9 @@ export const CROWD = 8;
 /** Length of what slow readers are sent. */
 const LARGE = 1024 * 1024;
 
+/** How long a handler works whose clients pipeline. */
+const BUSY_MS = 0.1;
+
 /** Short enough that every one of them passes some times in a run. */
 const TIMES: Partial<HttpdConfig> = {
   recvWaitTimeout: 2,
@@ -83,10 +86,20 @@ function get(req: HttpdReq): void {
   void req.respSend(`get ${mark(req)}`);
 }
 
+/** Keeps the process busy. */
+function work(forMs: number): void {
+  const end = performance.now() + forMs;
+  while (performance.now() < end);
+}
+
 /** Ways to answer. */
 function registerHttp(server: HttpdServer, tally: Tally): void {
   const on = (uri: string, handler: UriHandler) => route(server, tally, HTTP_GET, uri, handler);
   on('/get', get);
+  on('/busy', req => {
+    work(BUSY_MS);
+    get(req);
+  });
   on('/async', async req => {
     const id = mark(req);
     await ms(id.length % 5);

@@ -8,6 +8,8 @@ import type { Tally } from './tally.js';
 
 /** Growth of memory that is allowed. */
 const GROWTH_MAX = 0.05;
+/** How long a quiet client may wait, in ms: as long as all that clients of a soak do to each other may cost. */
+const QUIET_WAIT_MAX = 2_000;
 /** A run that is shorter says nothing about memory, nor meets every timeout. */
 const SECONDS_MIN = 30;
 
@@ -64,10 +66,16 @@ export function checkEnd(checks: Checks, tally: Tally, before: Held, after: Held
   );
 }
 
-export function checkClients(checks: Checks, { conversations, failures }: Report): void {
+export function checkClients(checks: Checks, { conversations, failures, quiet }: Report): void {
   const total = Object.values(conversations).reduce((a, b) => a + b, 0);
   const found = `${total} conversations of ${Object.keys(conversations).length} kinds`;
   checks.add('what clients saw', failures.join('\n        ') || found, failures.length === 0);
+  const { answers, worstMs } = quiet;
+  checks.add(
+    'quiet clients beside busy ones',
+    `${answers} answers, at most ${worstMs.toFixed(0)} ms`,
+    answers > 0 && worstMs < QUIET_WAIT_MAX,
+  );
 }
 
 /** What the servers have counted themselves, asked when all clients have gone. */

@@ -24,6 +24,8 @@ export interface Report {
   /** Conversations that were had, by actor. */
   readonly conversations: Readonly<Record<string, number>>;
   readonly failures: readonly string[];
+  /** What quiet clients have seen beside busy ones: how many answers, and their longest wait, in ms. */
+  readonly quiet: { readonly answers: number; readonly worstMs: number };
 }
 
 export type FromClients =

@@ -4,13 +4,22 @@ import { BAD_HTTP_ACTORS } from './bad_http.js';
 import { BAD_WEB_ACTORS } from './bad_web.js';
 import { BAD_WS_ACTORS } from './bad_ws.js';
 import { CROWD_ACTORS, stay } from './crowd.js';
+import { FAIR_ACTORS } from './fair.js';
 import { HTTP_ACTORS } from './http.js';
 import { Me, World } from './world.js';
 import { WS_ACTORS } from './ws.js';
 
 const [, , ports = '', seed = ''] = process.argv;
 const world = new World(JSON.parse(ports) as Ports, Number(seed));
-const actors = [...HTTP_ACTORS, ...WS_ACTORS, ...BAD_HTTP_ACTORS, ...BAD_WEB_ACTORS, ...BAD_WS_ACTORS, ...CROWD_ACTORS];
+const actors = [
+  ...HTTP_ACTORS,
+  ...WS_ACTORS,
+  ...BAD_HTTP_ACTORS,
+  ...BAD_WEB_ACTORS,
+  ...BAD_WS_ACTORS,
+  ...CROWD_ACTORS,
+  ...FAIR_ACTORS,
+];
 
 function tell(message: FromClients): void {
   process.send?.(message);

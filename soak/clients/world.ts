@@ -22,6 +22,9 @@ export class World {
   private readonly conversations = new Map<string, number>();
   private readonly wake = new Set<() => void>();
   private ids = 0;
+  /** Answers that quiet clients have got, and the longest that one of them has waited for one, in ms. */
+  private answers = 0;
+  private worstMs = 0;
 
   constructor(
     readonly ports: Ports,
@@ -56,6 +59,12 @@ export class World {
     this.answered.set(kind, (this.answered.get(kind) ?? 0) + 1);
   }
 
+  /** A quiet client has waited so long for an answer, in ms. */
+  waited(ms: number): void {
+    this.answers += 1;
+    this.worstMs = Math.max(this.worstMs, ms);
+  }
+
   /** Waits, but not beyond the end. */
   pause(ms: number): Promise<void> {
     if (this.stopping) return Promise.resolve();
@@ -75,6 +84,7 @@ export class World {
       failures: [...this.failed].map(([text, times]) => (times === 1 ? text : `${text} (${times} times)`)),
       answered: Object.fromEntries(this.answered),
       conversations: Object.fromEntries(this.conversations),
+      quiet: { answers: this.answers, worstMs: this.worstMs },
     };
   }
 

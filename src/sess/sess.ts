@@ -142,8 +142,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
       }
       // no more bytes will come: the protocol has none left, or too few to go on
       const starved = input.length === 0 || this.protocol.endsWithPeer || !(this.protocol.blocked || this.txFull);
-      const done = starved && !this.protocol.unfinished && !budget.waits(this);
-      if (this.peerEnded && this.open && done) this.protocol.onPeerEnd();
+      if (this.peerEnded && this.open && starved && !(this.protocol.unfinished || budget.waits(this)))
+        this.protocol.onPeerEnd();
     } catch (thrown) {
       this.fault(thrown);
     } finally {

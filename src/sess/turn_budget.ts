@@ -26,6 +26,8 @@ export class TurnBudget<S> {
   private shareEnd = 0;
   /** Those that wait, in their order. */
   private readonly waiting = new Set<S>();
+  /** How many they are: asked for at each step. */
+  private queued = 0;
   private planned = false;
   private waiters: { readonly fn: () => void; readonly last: S }[] = [];
 
@@ -40,7 +42,7 @@ export class TurnBudget<S> {
 
   /** Does it wait for its turn? */
   waits(sess: S): boolean {
-    return this.waiting.size > 0 && this.waiting.has(sess);
+    return this.queued > 0 && this.waiting.has(sess);
   }
 
   /**
@@ -91,6 +93,7 @@ export class TurnBudget<S> {
 
   private wait(sess: S): void {
     this.waiting.add(sess);
+    this.queued = this.waiting.size;
     this.plan();
   }
 
@@ -111,6 +114,7 @@ export class TurnBudget<S> {
     for (const sess of waiting) {
       this.current = undefined;
       waiting.delete(sess);
+      this.queued = waiting.size;
       this.goOn(sess);
       this.tell(sess);
       size -= 1;
