@@ -127,7 +127,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
 
   run(input: Input): void {
     const { sess } = this;
-    while (sess.open && !sess.txFull && !this.blocked && input.from < input.to && sess.mayGoOn()) {
+    while (input.from < input.to && sess.open && !sess.txFull && !this.blocked && sess.mayGoOn()) {
       switch (this.state) {
         case 'idle':
           this.core.story.newRequest(sess.fd, input.to - input.from);
