@@ -132,7 +132,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.pumping = true;
     try {
       let again = this.protocol.unfinished;
-      while (this.open && !this.txFull && !this.protocol.blocked && !budget.waits(this) && (input.open() || again)) {
+      while (this.open && (again || input.length > 0) && !this.txFull && !this.protocol.blocked) {
+        if (budget.waits(this) || !(input.open() || again)) break;
         const { protocol } = this;
         again = false;
         protocol.run(input);
