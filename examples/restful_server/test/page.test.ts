@@ -10,6 +10,20 @@ import { registerRestHandlers } from '../rest_server.js';
 const PATIENCE = { timeout: 10_000, interval: 5 };
 const LIGHT = '/api/v1/light/brightness';
 
+/** WCAG 2.2: relative luminance, and the contrast of two colours. */
+function luminance(rgb: readonly number[]): number {
+  const [red = 0, green = 0, blue = 0] = rgb.map(part => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+function contrast(one: readonly number[], other: readonly number[]): number {
+  const [dark = 0, light = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
 describeInChromium('the page', () => {
   const tabs = useChromium();
   let server: HttpdServer;
@@ -70,6 +84,31 @@ describeInChromium('the page', () => {
     await expectText('#now', '9 °C');
     await expectText('#state', 'Live');
     expect((await page.getAttribute('#curve', 'd'))?.match(/M/g)).toHaveLength(2);
+  });
+
+  test('what the lamp says can be read on every colour', async () => {
+    await open();
+    await expectText('#lamp', 'Off');
+    for (const colour of [
+      [255, 255, 255],
+      [0, 200, 40],
+      [0, 238, 0],
+      [255, 0, 0],
+      [255, 0, 255],
+      [0, 0, 255],
+      [118, 118, 118],
+      [119, 119, 119],
+    ]) {
+      for (const [i, name] of ['red', 'green', 'blue'].entries()) await page.fill(`#${name}`, String(colour[i]));
+      await expectText('#lamp', colour.join(', '));
+      const [text = [], ground = []] = await page.evaluate<number[][]>(`(() => {
+        const { color, backgroundColor } = getComputedStyle(document.getElementById('lamp'));
+        return [color, backgroundColor].map(css => css.match(/\\d+/g).map(Number));
+      })()`);
+      expect(ground).toEqual(colour);
+      // WCAG 2.2 section 1.4.3
+      expect(contrast(text, ground), colour.join()).toBeGreaterThanOrEqual(4.5);
+    }
   });
 
   test('the light follows the sliders, and the sliders the light when the page is opened again', async () => {

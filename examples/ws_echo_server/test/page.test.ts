@@ -83,6 +83,23 @@ describeInChromium('the page', () => {
     expect(complaints).toEqual([]);
   });
 
+  test('the time of an echo begins with its message: what the list costs, and the first number of it, come behind', async () => {
+    await page.evaluate(`
+      window.order = [];
+      for (const [of, name] of [[Element, 'prepend'], [WebSocket, 'send'], [Number, 'toLocaleString']]) {
+        const whole = of.prototype[name];
+        of.prototype[name] = function (...args) {
+          order.push(name);
+          return whole.apply(this, args);
+        };
+      }
+    `);
+    await connect('/ws');
+    await page.click('#send-text');
+    await rows(3);
+    expect(await page.evaluate('order')).toEqual(['prepend', 'send', 'prepend', 'prepend']);
+  });
+
   test('/ws: a file is sent as bytes, one that is too long is refused in words', async () => {
     await connect('/ws');
     await page.click('#send-file');
