@@ -66,43 +66,46 @@ describe("README's program", () => {
     expect(program.trimEnd().split('\n')).toHaveLength(20);
   });
 
-  test('answers, echoes, refuses a frame that is too long, and ends at Ctrl-C', async () => {
-    const index = pathToFileURL(join(ROOT, 'src/index.ts')).href;
-    const source = program
-      .replace("'esp-httpd'", `'${index}'`)
-      .replace('serverPort: 8080', "serverPort: 0, host: '127.0.0.1'");
-    expect(source).toContain(index);
-    expect(source).toContain('serverPort: 0');
-    const folder = mkdtempSync(join(tmpdir(), 'esp-httpd-readme-'));
-    const file = join(folder, 'program.mts');
-    writeFileSync(file, `${source}\nconsole.log(server.port);\n`);
-    const child = spawn(process.execPath, ['--import', 'tsx', file], {
-      cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    cleanUp = () => {
-      child.kill('SIGKILL');
-      rmSync(folder, { recursive: true, force: true });
-    };
-    const exited = once(child, 'exit');
-    const [port] = await once(createInterface({ input: child.stdout }), 'line');
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'answers, echoes, refuses a frame that is too long, and ends at %s',
+    async signal => {
+      const index = pathToFileURL(join(ROOT, 'src/index.ts')).href;
+      const source = program
+        .replace("'esp-httpd'", `'${index}'`)
+        .replace('serverPort: 8080', "serverPort: 0, host: '127.0.0.1'");
+      expect(source).toContain(index);
+      expect(source).toContain('serverPort: 0');
+      const folder = mkdtempSync(join(tmpdir(), 'esp-httpd-readme-'));
+      const file = join(folder, 'program.mts');
+      writeFileSync(file, `${source}\nconsole.log(server.port);\n`);
+      const child = spawn(process.execPath, ['--import', 'tsx', file], {
+        cwd: ROOT,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      cleanUp = () => {
+        child.kill('SIGKILL');
+        rmSync(folder, { recursive: true, force: true });
+      };
+      const exited = once(child, 'exit');
+      const [port] = await once(createInterface({ input: child.stdout }), 'line');
 
-    const answer = await fetch(`http://127.0.0.1:${port}/uptime`);
-    expect(answer.status).toBe(200);
-    expect(await answer.text()).toMatch(/^up for [\d.]+ seconds\n$/);
+      const answer = await fetch(`http://127.0.0.1:${port}/uptime`);
+      expect(answer.status).toBe(200);
+      expect(await answer.text()).toMatch(/^up for [\d.]+ seconds\n$/);
 
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
-    await once(socket, 'open');
-    socket.send('hello');
-    const [data, isBinary] = await once(socket, 'message');
-    expect([String(data), isBinary]).toEqual(['hello', false]);
-    const closed = once(socket, 'close');
-    socket.send('x'.repeat(4097));
-    expect((await closed)[0]).toBe(1009);
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+      await once(socket, 'open');
+      socket.send('hello');
+      const [data, isBinary] = await once(socket, 'message');
+      expect([String(data), isBinary]).toEqual(['hello', false]);
+      const closed = once(socket, 'close');
+      socket.send('x'.repeat(4097));
+      expect((await closed)[0]).toBe(1009);
 
-    child.kill('SIGINT');
-    expect(await exited).toEqual([0, null]);
-  });
+      child.kill(signal);
+      expect(await exited).toEqual([0, null]);
+    },
+  );
 });
 
 describe("README's tables", () => {

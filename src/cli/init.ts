@@ -18,6 +18,12 @@ project's name, so npm's rules hold for it.
 const PACKAGE = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 const TEMPLATE = join(PACKAGE, 'templates/init');
 
+/**
+ * npm hands SIGTERM to the shell that runs a script, and that would die without a word to what it runs. `exec` puts that in
+ * its place; cmd.exe of Windows has none, and no SIGTERM either.
+ */
+const EXEC = process.platform === 'win32' ? '' : 'exec ';
+
 /** npm's longest name. */
 const NAME_MAX = 214;
 
@@ -42,7 +48,7 @@ export async function init(args: readonly string[]): Promise<number> {
     const name = checkName(basename(folder), manifest);
     try {
       checkEmpty(folder, given);
-      writeProject(folder, { ...valuesOf(manifest), name });
+      writeProject(folder, { ...valuesOf(manifest), name, exec: EXEC });
     } catch (error) {
       if (error instanceof CliError) throw error;
       throw new CliError(`The project can't be written into '${given}': ${(error as Error).message}`);

@@ -93,7 +93,7 @@ describe('esp-httpd init', () => {
     const told = [...text('README.md').matchAll(/`(\{ "at": .*?)`/g)].map(([, step = '']) => JSON.parse(step));
     expect(checkScenario(told)).toHaveLength(5);
     const { start, dev } = packageOf(folder).scripts;
-    expect(start).toMatch(/^esp-httpd device app\.ts /);
+    expect(start).toMatch(/^(exec )?esp-httpd device app\.ts /);
     expect(dev).toContain(`node_modules/esp-httpd/${OURS.bin['esp-httpd']} device app.ts `);
   });
 

@@ -1,7 +1,7 @@
 /** A new project from the packed tarball, the way a user has it; the registry is ours, and nothing goes beyond 127.0.0.1. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,9 +62,9 @@ afterAll(async () => {
   rmSync(temp, { recursive: true, force: true, maxRetries: 3 });
 });
 
-/** `npm start`, in a process group of its own, as a terminal has it. */
-function npmStart(...args: string[]) {
-  const child = spawn('npm', ['start', '--', ...args], { cwd: project, env, detached: true });
+/** `npm run <script>`, in a process group of its own, as a terminal has it. */
+function npmRun(script: string, ...args: string[]) {
+  const child = spawn('npm', ['run', script, '--', ...args], { cwd: project, env, detached: true });
   running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -89,6 +89,8 @@ function npmStart(...args: string[]) {
     },
     /** Ctrl-C goes to the whole group. */
     interrupt: () => process.kill(-(child.pid as number), 'SIGINT'),
+    /** SIGTERM goes to npm only, as from who has started it. */
+    terminate: () => child.kill('SIGTERM'),
   };
 }
 
@@ -105,9 +107,21 @@ describe('npx esp-httpd init, npm install', () => {
   });
 
   test(
+    'npm start stops at SIGTERM, and leaves nothing that runs',
+    async () => {
+      const program = npmRun('start', '--port', '0', '--control', '0');
+      await program.printed(/device: (control page): /);
+      program.terminate();
+      await program.ended;
+      expect(program.output()).toMatch(/device: Stopped\n/);
+    },
+    SLOW_MS,
+  );
+
+  test(
     'npm start: GET, the page, its WebSocket and the control page are there, until Ctrl-C',
     async () => {
-      const program = npmStart('--port', '0', '--control', '0');
+      const program = npmRun('start', '--port', '0', '--control', '0');
       const url = await program.printed(/device: app\.ts: (http:\/\/127\.0\.0\.1:\d+)\/\n/);
       const control = await program.printed(/device: control page: (http:\/\/127\.0\.0\.1:\d+)\/\n/);
 
@@ -131,6 +145,39 @@ describe('npx esp-httpd init, npm install', () => {
       expect((await closed)[0]).toBe(1001);
       await program.ended;
       expect(program.output()).toContain('device: Stopped\n');
+    },
+    SLOW_MS,
+  );
+
+  test(
+    'npm run dev boots anew whenever app.ts is saved, in place or by an editor that renames, until SIGTERM',
+    async () => {
+      const program = npmRun('dev', '--port', '0', '--control', '0');
+      const times = (text: string) => program.output().split(text).length - 1;
+      const [boots, changes] = [() => times('Returned from app_main()'), () => times('[tsx] change in ')];
+      await program.printed(/device: (control page): /);
+      const app = join(project, 'app.ts');
+      const whole = readFileSync(app, 'utf8');
+      const inPlace = (text: string) => writeFileSync(app, text);
+      const byRename = (text: string) => {
+        writeFileSync(`${app}~`, text);
+        renameSync(`${app}~`, app);
+      };
+      // a watcher of the file that was there first sees the first rename only
+      for (const [i, save] of [byRename, byRename, inPlace].entries()) {
+        const [booted, seen] = [boots(), changes()];
+        // what has booted may not be watched yet
+        const saved = () => {
+          if (changes() === seen) save(`${whole}// ${i}\n`);
+          return changes();
+        };
+        await expect.poll(saved, { timeout: 20_000, interval: 1_000 }).toBeGreaterThan(seen);
+        await expect.poll(boots, { timeout: 20_000 }).toBeGreaterThan(booted);
+      }
+      inPlace(whole);
+      program.terminate();
+      await program.ended;
+      expect(program.output()).toMatch(/device: Stopped\n/);
     },
     SLOW_MS,
   );
