@@ -9,6 +9,7 @@ import { findHeader, listHas } from './headers.js';
 const HEAD_MAX = 64 * 1024;
 const HEAD_END = /\r?\n\r?\n/;
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})(?: .*)?\r?\n/;
+const CHUNKED = /(?:^|[\t ,])chunked$/i;
 const CONTENT_LENGTH = /^\d{1,15}$/;
 
 /** What the next byte belongs to. */
@@ -52,11 +53,13 @@ export class RawAnswer {
 
   private takeHead(bytes: Buffer, from: number): number {
     const before = this.head.length;
-    this.head += bytes.toString('latin1', from);
+    // what stands behind it may be long, and is not looked at
+    const to = Math.min(bytes.length, from + HEAD_MAX - before);
+    this.head += bytes.toString('latin1', from, to);
     const end = HEAD_END.exec(this.head);
     if (end === null) {
-      if (this.head.length > HEAD_MAX) this.begin('rest');
-      return bytes.length;
+      if (this.head.length === HEAD_MAX) this.begin('rest');
+      return to;
     }
     const len = end.index + end[0].length;
     const head = this.head.slice(0, len);
@@ -76,7 +79,10 @@ export class RawAnswer {
     this.closes = listHas(findHeader(fields, 'connection'), 'close');
     if (status === 101) return this.begin('rest');
     if (this.toHead || status === 204 || status === 304) return this.begin('nothing');
-    if (listHas(findHeader(fields, 'transfer-encoding'), 'chunked')) {
+    const coding = findHeader(fields, 'transfer-encoding');
+    // any other that is the last one ends with the connection, whatever the length says
+    if (coding !== undefined && !CHUNKED.test(coding)) return this.begin('rest');
+    if (coding !== undefined) {
       this.chunks = new ChunkedDecoder(true);
       this.chunks.begin();
       return this.begin('chunks');

@@ -26,6 +26,7 @@ describe.each<[string, string, boolean?]>([
   ['a 304 with a length', 'HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n'],
   ['an answer to HEAD', `${OK}Content-Length: 5\r\n\r\n`, true],
   ['HTTP/1.0 without a reason', 'HTTP/1.0 200\r\nContent-Length: 1\r\n\r\nx'],
+  ['chunks of what is compressed', `${OK}Transfer-Encoding: gzip,\tChunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`],
   ['bare LF', 'HTTP/1.1 200 OK\nContent-Length: 2\n\nhi'],
   [
     'interim responses first',
@@ -47,6 +48,10 @@ test.each([
   ['no HTTP', 'hello\r\n\r\n'],
   ['chunks that are broken', `${CHUNKED}zz\r\n`],
   ['a head without an end', `${OK}X: ${'y'.repeat(70_000)}\r\n\r\n`],
+  // RFC 9112 section 6.3
+  ['chunks within another coding', `${OK}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n`],
+  ['another coding beside a length', `${OK}Transfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi`],
+  ['a coding without a name', `${OK}Transfer-Encoding:\r\nContent-Length: 2\r\n\r\nhi`],
 ])('%s: the end of the connection ends it', (_name, text) => {
   const answer = new RawAnswer(false);
   answer.push(Buffer.from(text));
@@ -69,4 +74,15 @@ test.each([
   const answer = new RawAnswer(false);
   answer.push(Buffer.from(`${OK}Connection: ${value}\r\nContent-Length: 0\r\n\r\n`));
   expect(answer.closes).toBe(closes);
+});
+
+test.each([
+  ['as long as may be looked at', 0, true],
+  ['a byte longer', 1, false],
+])('a head that is %s is the same however it is cut', (_name, more, looked) => {
+  const head = `${OK}Content-Length: 2\r\nX: \r\n\r\n`;
+  const text = `${head.replace('X: ', `X: ${'y'.repeat(64 * 1024 - head.length + more)}`)}hi`;
+  for (const size of [text.length, 1_000, 65_535, 65_536, 65_537]) {
+    expect(endOf(text, { size }), `${size}`).toBe(looked ? text.length : -1);
+  }
 });
