@@ -7,8 +7,10 @@ import { Fuzzer } from './fuzzer.js';
 import { type Options, readOptions, TARGETS, type TargetName, USAGE } from './options.js';
 import { Random } from './random.js';
 import { watchProcess } from './targets/faults.js';
+import { FormTarget } from './targets/form.js';
 import { HttpTarget } from './targets/http.js';
 import { watchLlhttp } from './targets/llhttp_probe.js';
+import { RawAnswerTarget } from './targets/raw_answer.js';
 import type { Target } from './targets/target.js';
 import { WsTarget } from './targets/ws.js';
 
@@ -20,6 +22,8 @@ const CRASHES_MAX = 10;
 const START: Readonly<Record<TargetName, () => Promise<Target>>> = {
   http: () => HttpTarget.start(),
   ws: () => WsTarget.start(),
+  form: () => FormTarget.start(),
+  raw: () => RawAnswerTarget.start(),
 };
 
 /** @returns how many findings there were */

@@ -12,10 +12,10 @@ export interface Options {
   readonly save: boolean;
 }
 
-export const TARGETS = ['http', 'ws'] as const;
+export const TARGETS = ['http', 'ws', 'form', 'raw'] as const;
 export type TargetName = (typeof TARGETS)[number];
 
-export const USAGE = `npm run fuzz -- [--seconds 60] [--target http|ws|both] [--seed n] [--save]
+export const USAGE = `npm run fuzz -- [--seconds 60] [--target http|ws|form|raw|all] [--seed n] [--save]
 npm run fuzz -- --replay fuzz/crashes/http-0123456789ab [--replay …]`;
 
 /** @throws Error with a message for a person */
@@ -24,7 +24,7 @@ export function readOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       seconds: { type: 'string', default: '60' },
-      target: { type: 'string', default: 'both' },
+      target: { type: 'string', default: 'all' },
       seed: { type: 'string' },
       replay: { type: 'string', multiple: true, default: [] },
       save: { type: 'boolean', default: false },
@@ -34,7 +34,7 @@ export function readOptions(args: readonly string[]): Options {
   if (!(seconds > 0)) throw new Error('--seconds takes a number above 0');
   const seed = values.seed === undefined ? Date.now() % 2 ** 32 : Number(values.seed);
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) throw new Error('--seed takes an integer below 2^32');
-  const targets = TARGETS.filter(name => values.target === 'both' || values.target === name);
-  if (targets.length === 0) throw new Error("--target takes 'http', 'ws' or 'both'");
+  const targets = TARGETS.filter(name => values.target === 'all' || values.target === name);
+  if (targets.length === 0) throw new Error(`--target takes ${TARGETS.join(', ')} or all`);
   return { seconds, targets, seed, replay: values.replay, save: values.save };
 }

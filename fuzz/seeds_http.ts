@@ -97,6 +97,31 @@ const WEB = [
   chunked('/form', '3\r\na=1\r\n4\r\n&b=2\r\n0\r\n\r\n', FORM),
 ];
 
+/** Responses that the application writes itself, and requests behind them. */
+const RAW = [
+  ...'len pieces early half head chunks none 204 304 interim last close rest cut never unknown'
+    .split(' ')
+    .flatMap(how => [
+      `${get(`/raw/${how}`)}${get('/')}`,
+      `HEAD /raw/${how} HTTP/1.1\r\nHost: h\r\n\r\n${get(`/raw/${how}/work`)}${get('/echo')}`,
+      `${post(`/raw/${how}/read`, 'hello')}${post(`/raw/${how}`, 'not read')}${get('/later')}`,
+    ]),
+  `GET /raw/len HTTP/1.0\r\n\r\n`,
+  `${get('/raw/half', 'Connection: close')}${get('/')}`,
+  chunked('/raw/len', '5\r\nhello\r\nz'),
+];
+
+/** Behind an answer to what no handler is for, or none with this method, the connection may go on. */
+const MISSED = [
+  `${get('/nowhere')}${get('/put')}${get('/')}`,
+  `${post('/nowhere', 'hello')}${post('/put', 'hello')}${get('/')}`,
+  `${chunked('/nowhere', '5\r\nhello\r\n0\r\n\r\n')}${get('/put')}${get('/echo')}`,
+  post('/nowhere', 'hello', 'Expect: 100-continue') + get('/'),
+  `HEAD /nowhere HTTP/1.1\r\nHost: h\r\n\r\n${get('/nowhere', 'Connection: close')}${get('/')}`,
+  'POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhello',
+  chunked('/nowhere', '5\r\nhello\r\nz'),
+];
+
 const BAD = [
   // framing that servers have disagreed on: RFC 9112 section 11.2
   'POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG',
@@ -157,6 +182,11 @@ const BAD = [
   get('/ws', 'Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Key: short', 'Sec-WebSocket-Version: 13'),
   get('/ws', ...WS.slice(0, 3), 'Sec-WebSocket-Version: 8'),
   get('/ws', ...WS, 'Origin: http://evil.example'),
+  ...['http://h', 'https://h:443', 'http://h:80', 'http://h:81', 'http://evil.example', 'null', 'http://x@h'].map(
+    origin => get('/ws/same', ...WS, `Origin: ${origin}`),
+  ),
+  get('/ws/same', ...WS, 'Origin: http://h', 'Origin: http://evil.example'),
+  get('http://h/ws/same', ...WS, 'Origin: http://h'),
   get('/ws', ...WS, 'Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99'),
   `GET /ws HTTP/1.1\r\nHost: h\r\n${WS.join('\r\n')}\r\nContent-Length: 5\r\n\r\nhello`,
 ];
@@ -166,6 +196,8 @@ const LENIENT = 0x80;
 export const HTTP_SEEDS: readonly Buffer[] = [
   ...GOOD.map((text, i) => seed(text, [i * 7, (i & 3) << 4])),
   ...WEB.map((text, i) => seed(text, [i * 3, ((i & 3) << 4) | (i & 1)])),
+  ...RAW.map((text, i) => seed(text, [i * 7, ((i & 3) << 4) | (i & 1)])),
+  ...MISSED.flatMap((text, i) => [0, 16, 32, 48].map(end => seed(text, [i * 7, end]))),
   ...BAD.map((text, i) => seed(text, [i * 5, 1])),
   ...[...GOOD, ...BAD].filter(text => /[^\r]\n/.test(text)).map(text => seed(text, [0, LENIENT])),
   seed(GOOD[0]?.replaceAll('\r\n', '\n') ?? '', [0, LENIENT]),

@@ -7,6 +7,7 @@ const TEXT = 1;
 const BINARY = 2;
 const CLOSE = 8;
 const PING = 9;
+const PONG = 10;
 
 /** `mode` is the third byte of an input. */
 const seed = (
@@ -78,8 +79,24 @@ const BROKEN: readonly (FrameSpec | Buffer)[] = [
   hex('81fe00'),
 ];
 
+/** Pongs: that nobody has asked for, between the fragments of a message, behind a Close; and the answer to a Ping. */
+const PONGS: readonly (readonly FrameSpec[])[] = [
+  [{ opcode: PONG, payload: 'q' }, { opcode: PONG }, { opcode: PONG }, hello, bye],
+  [
+    { opcode: TEXT, fin: false, payload: 'Hel' },
+    { opcode: PONG },
+    { opcode: PONG, payload: 'p' },
+    { opcode: CONTINUE },
+  ],
+  [bye, { opcode: PONG }],
+];
+const PINGED = 0x80;
+
 export const WS_SEEDS: readonly Buffer[] = [
   ...KINDS.flatMap((_kind, kind) => STREAMS.map((stream, i) => seed(kind, stream, [kind * 16 + i, i << 4]))),
+  ...KINDS.flatMap((_kind, kind) =>
+    PONGS.flatMap((stream, i) => [seed(kind, stream, [kind, i << 4]), seed(PINGED | kind, stream, [kind, 1])]),
+  ),
   // a long frame ahead, which these end
   ...[0, 1, 2, 6, 7, 10].map(kind => seed(0x10 | kind, [Buffer.from('\0end.\0'), hello])),
   ...[0, 1, 6, 7].map(kind => seed(0x20 | kind, [Buffer.from('123456'), { opcode: CONTINUE, payload: 'last' }])),

@@ -1,9 +1,10 @@
 /** Changes of requests: of lines, fields, numbers and chunks. */
 import type { Random } from '../random.js';
 import { BYTE_MUTATIONS, type Mutation, replaced, withToken } from './bytes.js';
+import { lines, linesEnded, linesMoved } from './lines.js';
 
 const PATHS =
-  '/ /echo /text /json /chunks /stream /later /copy /look?k=v&x=%41 /ctx /204 /304 /close /err /page /none /fail /throw /reject /half /led/7 /known /form /upload /events/some /events /cookie /auth /cors /hook /hook! /www/ /www/a.txt /www/sub /www/link.txt /www/%2e%2e/secret.txt /any/x /opt /opt/ /put /ws /nowhere * host:80 http://h/echo';
+  '/ /echo /text /json /chunks /stream /later /copy /look?k=v&x=%41 /ctx /204 /304 /close /err /page /none /fail /throw /reject /half /led/7 /known /form /upload /events/some /events /cookie /auth /cors /hook /hook! /www/ /www/a.txt /www/sub /www/link.txt /www/%2e%2e/secret.txt /any/x /opt /opt/ /put /ws /ws/same /raw/len /raw/pieces/work /raw/half /raw/head/read /raw/chunks /raw/interim/work /raw/last /raw/close /raw/cut /raw/never /nowhere * host:80 http://h/echo';
 const WORDS = [
   ...PATHS.split(' '),
   ...'GET HEAD POST PUT DELETE OPTIONS TRACE CONNECT PATCH M-SEARCH SOURCE QUERY get PRI'.split(' '),
@@ -39,6 +40,10 @@ const WORDS = [
   'Sec-WebSocket-Protocol: superchat, chat\r\n',
   'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n',
   'Origin: http://example.com\r\n',
+  'Origin: http://h\r\n',
+  'Origin: https://H:443\r\n',
+  'Origin: null\r\n',
+  'Origin: http://[::1]:80\r\n',
   'Expect: 100-continue\r\n',
   'Expect: nothing\r\n',
   'X-N: value\r\n',
@@ -74,37 +79,6 @@ const WORDS = [
 
 const TOKENS = WORDS.map(word => Buffer.from(word, 'latin1'));
 const REQUEST = Buffer.from('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
-
-/** Lines with their endings. */
-function lines(bytes: Buffer): Buffer[] {
-  const found: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const end = bytes.indexOf(0x0a, at);
-    const to = end < 0 ? bytes.length : end + 1;
-    found.push(bytes.subarray(at, to));
-    at = to;
-  }
-  return found;
-}
-
-/** Another line of the list, in the place of one, behind it, or not at all. */
-const linesMoved: Mutation = (bytes, other, random) => {
-  const list = lines(bytes);
-  const from = random.oneIn(2) ? list : lines(other);
-  const at = random.below(list.length + 1);
-  const line = from.length === 0 ? Buffer.alloc(0) : random.pick(from);
-  list.splice(at, random.below(2), ...(random.oneIn(4) ? [] : [line]));
-  return Buffer.concat(list);
-};
-
-const linesEnded: Mutation = (bytes, _other, random) => {
-  const list = lines(bytes);
-  if (list.length === 0) return bytes;
-  const at = random.below(list.length);
-  const line = (list[at] as Buffer).toString('latin1').replace(/\r?\n$/, '');
-  list[at] = Buffer.from(line + random.pick(['\r\n', '\n', '\r', '\r\r\n', '\n\r', ' \r\n', '\t\r\n', '']), 'latin1');
-  return Buffer.concat(list);
-};
 
 /** A number, decimal or hexadecimal, becomes another. */
 const numberChanged: Mutation = (bytes, _other, random) => {

@@ -25,6 +25,8 @@ export interface Answers {
 const STATUS_LINE = /HTTP\/1\.1 (\d{3}) [\t\x20-\x7e\x80-\xff]*\r\n/y;
 const FIELD =
   /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t ]*([\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?[\t ]*\r\n/y;
+/** The last coding of a list (RFC 9112 section 6.3). */
+const CHUNKED = /(?:^|[\t ,])chunked$/i;
 const CHUNK_SIZE = /([0-9A-Fa-f]+)\r\n/y;
 
 /**
@@ -108,6 +110,7 @@ function readBody(
   if (len !== undefined && coding !== undefined) throw new Finding('Content-Length beside Transfer-Encoding');
   if (len !== undefined && !/^\d+$/.test(len)) throw new Finding('a malformed Content-Length', len);
   if (silent || isHead) return { body: '', end: from, untilClose: false };
+  if (coding !== undefined && !CHUNKED.test(coding)) throw new Finding('a coding whose end nothing tells', coding);
   if (coding !== undefined) return readChunks(text, from);
   if (len !== undefined) {
     const end = from + Number(len);

@@ -15,13 +15,14 @@ import { HTTP_SEEDS } from '../seeds_http.js';
 import { type Answers, readAnswers } from './answers.js';
 import { demand, difference, Finding, shown } from './finding.js';
 import { readFrames } from './frames.js';
-import { HALF, registerHandlers, WEBSOCKET } from './http_handlers.js';
+import { HALF, registerHandlers, SAME_ORIGIN, WEBSOCKET } from './http_handlers.js';
 import type { Ending, Lab, Played, SeenHead } from './lab.js';
 import { kindOf } from './log.js';
 import { controls } from './manner.js';
 import { NodeHttp } from './node_http.js';
 import { compare, Pair } from './pair.js';
-import { checkHead } from './strict_head.js';
+import { RAW_OPEN, registerRawHandlers } from './raw_handlers.js';
+import { checkHead, pageOfItsHost } from './strict_head.js';
 import type { Target } from './target.js';
 import { EVENTS, registerWebHandlers } from './web_handlers.js';
 import { SECRET } from './www.js';
@@ -54,6 +55,7 @@ const STATUSES = new Set([
 function registerAll(lab: Lab): void {
   registerHandlers(lab);
   registerWebHandlers(lab);
+  registerRawHandlers(lab);
 }
 
 /** One input in so many is shown to node:http too, which takes longer than all else. */
@@ -126,6 +128,7 @@ export class HttpTarget implements Target {
       ending === 'reset' ||
       server === SHORT ||
       lastUri.startsWith(HALF) ||
+      RAW_OPEN.test(lastUri) ||
       lastUri.startsWith(EVENTS) ||
       (ending === 'half' && lastUri.startsWith(WEBSOCKET));
     demand(calls.filter(call => /^\d+ /.test(call)).length <= heads.length, 'a handler is called without a request');
@@ -135,6 +138,9 @@ export class HttpTarget implements Target {
       'a request without a response',
       () => `${finals} for ${asked}: ${shown(text)}`,
     );
+    if (upgraded && lastUri.startsWith(SAME_ORIGIN)) {
+      demand(pageOfItsHost(heads.at(-1)?.raw ?? ''), 'a page of another origin gets a WebSocket', () => shown(text));
+    }
     if (upgraded) readFrames(sent.subarray(sent.length - rest.length), hasDeflate({ answers, rest }), false);
     else demand(rest === '' || mayBreakOff, 'a response is cut off', () => shown(rest));
     demand(refusals === 0 || mayBreakOff || answers.at(-1)?.closes === true, 'a connection goes on behind a refusal');

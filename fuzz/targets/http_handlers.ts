@@ -13,7 +13,9 @@ type Handler = (req: HttpdReq, lab: Lab) => unknown;
 export const ASKED_FOR = 'asked for';
 /** Its response is left incomplete on purpose. */
 export const HALF = '/half';
+/** A WebSocket, and below it one for pages of the same host. */
 export const WEBSOCKET = '/ws';
+export const SAME_ORIGIN = '/ws/same';
 
 /** Receives the body in small parts. */
 async function receive(req: HttpdReq, lab: Lab, size: number): Promise<string> {
@@ -138,6 +140,10 @@ export function registerHandlers(lab: Lab): void {
     method: HTTP_PUT,
     handler: req => lab.watch(req, true, () => HANDLERS['/echo']?.(req, lab)) as Promise<number>,
   });
+  const onWs = (req: HttpdReq) => {
+    const isFrame = req.method === HTTPD_WS_FRAME;
+    return lab.watch(req, false, () => (isFrame ? echoWhole(req, lab) : ESP_OK)) as Promise<number>;
+  };
   server.registerUriHandler({
     uri: WEBSOCKET,
     method: HTTP_GET,
@@ -145,9 +151,13 @@ export function registerHandlers(lab: Lab): void {
     supportedSubprotocol: ['chat', 'superchat'],
     wsPerMessageDeflate: true,
     wsAllowedOrigins: ['http://example.com'],
-    handler: req => {
-      const isFrame = req.method === HTTPD_WS_FRAME;
-      return lab.watch(req, false, () => (isFrame ? echoWhole(req, lab) : ESP_OK)) as Promise<number>;
-    },
+    handler: onWs,
+  });
+  server.registerUriHandler({
+    uri: SAME_ORIGIN,
+    method: HTTP_GET,
+    isWebsocket: true,
+    wsAllowedOrigins: 'same-origin',
+    handler: onWs,
   });
 }

@@ -32,6 +32,13 @@ export interface Manner {
 /** All bytes at once, and a reader that keeps up. */
 export const WHOLE: Manner = { sizes: [], turns: false, spoilsAtOnce: true, room: Number.POSITIVE_INFINITY };
 
+/** What is sent ahead of a stream, in one piece and in a turn of its own. */
+export interface Ahead {
+  readonly bytes: Buffer;
+  /** Nothing comes for so long behind it, in ms. */
+  readonly quietMs: number;
+}
+
 /**
  * What the peer does when it has sent all: a FIN when it has been answered, a FIN right behind its bytes, a reset, or
  * nothing, so that the server's patience ends.
@@ -92,6 +99,8 @@ export class Lab {
   private steps = 0;
   /** Is the response one that lives as long as its client? */
   endless = false;
+  /** Has the application left a request that it will never answer in full? Then only time ends it. */
+  unanswered = false;
   /** Handlers that wait for something beside the peer, for any number of turns. */
   private waiting = 0;
   private opened = 0;
@@ -138,10 +147,9 @@ export class Lab {
   /**
    * Plays a stream to a new session.
    *
-   * @param first sent ahead of it in one piece, in a turn of its own
    * @throws Finding
    */
-  async play(bytes: Buffer, manner: Manner, ending: Ending, first?: Buffer): Promise<Played> {
+  async play(bytes: Buffer, manner: Manner, ending: Ending, ahead?: Ahead): Promise<Played> {
     this.begin();
     const { port } = this;
     const { sizes, turns, room } = manner;
@@ -149,9 +157,13 @@ export class Lab {
     const conn = port.connect({ room });
     this.opened += 1;
     conn.spoilsAtOnce = manner.spoilsAtOnce;
-    if (first !== undefined) {
-      conn.deliver(first);
+    if (ahead !== undefined) {
+      conn.deliver(ahead.bytes);
       await immediate();
+      if (ahead.quietMs > 0) {
+        this.clock.advance(ahead.quietMs);
+        await this.rest(conn, room);
+      }
     }
     if (sizes.length > 0) port.share = Math.min(PIECE_MAX, Math.max(...sizes));
     for (const piece of pieces(bytes, sizes.length === 0 ? [PIECE_MAX] : sizes)) {
@@ -229,7 +241,7 @@ export class Lab {
     this.heads = [];
     this.refusals = 0;
     this.running = 0;
-    this.endless = false;
+    this.endless = this.unanswered = false;
     this.before = this.server.getStats();
     this.broken = undefined;
     this.log.clear();
@@ -266,7 +278,8 @@ export class Lab {
   private async end(conn: MemConn, ending: Ending, room: number): Promise<void> {
     if (ending === 'fin') conn.fin();
     if (ending === 'reset') conn.reset();
-    if (ending === 'time') {
+    if (this.unanswered) await this.rest(conn, room);
+    if (ending === 'time' || this.unanswered) {
       for (let ms = 0; ms < PATIENCE && conn.ended === undefined; ms += 5_000) {
         this.clock.advance(5_000);
         await this.rest(conn, room);

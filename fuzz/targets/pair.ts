@@ -8,7 +8,7 @@ import type { Input } from '../../src/sess/input.js';
 import { takeFaults } from './faults.js';
 import { demand, difference } from './finding.js';
 import { inside } from './inside.js';
-import { type Ending, Lab, type Manner, type Played, WHOLE } from './lab.js';
+import { type Ahead, type Ending, Lab, type Manner, type Played, WHOLE } from './lab.js';
 import { withoutReason, withoutReasons } from './log.js';
 
 export interface Both {
@@ -43,10 +43,9 @@ export class Pair {
   }
 
   /**
-   * @param ahead sent ahead of it in one piece
    * @throws Finding
    */
-  async play(bytes: Buffer, manner: Manner, ending: Ending, ahead?: Buffer): Promise<Both> {
+  async play(bytes: Buffer, manner: Manner, ending: Ending, ahead?: Ahead): Promise<Both> {
     const late = takeFaults();
     demand(late.length === 0, 'the process would have ended', () => late.join('\n'));
     const parsers = Llhttp.live;

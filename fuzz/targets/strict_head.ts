@@ -29,3 +29,25 @@ export function checkHead(raw: string): void {
   must(codings.length < 2 && codings.every(coding => coding.toLowerCase() === 'chunked'), 'with another coding');
   must(codings.length === 0 || (lengths.length === 0 && minor !== '0'), 'whose length two fields tell');
 }
+
+const WEB_ORIGIN = /^(https?):\/\/([^/?#@\\]+)$/i;
+
+/**
+ * May a WebSocket that is for pages of its own host be given to who asks so? By RFC 6454 section 4, and only where there is
+ * no doubt: one Origin, if any, and one Host that is the same.
+ *
+ * @param raw request line and header section, as they came
+ */
+export function pageOfItsHost(raw: string): boolean {
+  const values = (name: RegExp) =>
+    raw
+      .split(/\r?\n/)
+      .slice(1)
+      .filter(line => name.test(line))
+      .map(line => line.slice(line.indexOf(':') + 1).trim());
+  const [origins, hosts] = [values(/^origin:/i), values(/^host:/i)];
+  if (origins.length === 0) return true;
+  const [, scheme = '', authority = ''] = WEB_ORIGIN.exec(origins[0] ?? '') ?? [];
+  const asUrl = (text = '') => URL.parse(`${scheme}://${text}`)?.host;
+  return origins.length === 1 && hosts.length === 1 && authority !== '' && asUrl(authority) === asUrl(hosts[0]);
+}

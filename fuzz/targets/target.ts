@@ -1,8 +1,9 @@
 /** What the fuzzer knows of a target. */
+import type { TargetName } from '../options.js';
 import type { Random } from '../random.js';
 
 export interface Target {
-  readonly name: 'http' | 'ws';
+  readonly name: TargetName;
   /** Bytes at the start of an input that say how the others are played. */
   readonly controls: number;
   /** The longest input. */

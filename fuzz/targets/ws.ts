@@ -2,11 +2,11 @@
  * The WebSocket path: frames, good and bad, to handlers of every kind.
  *
  * The input's first two bytes are controls (`manner.ts`). Of the third one the lower four bits choose the handler, the
- * next two what goes ahead of the input's frames, and bit 6 lets them arrive with the handshake. The frames are played
- * whole, then cut, and both must give the same.
+ * next two what goes ahead of the input's frames; bit 6 lets them arrive with the handshake, bit 7 when the server has
+ * sent a Ping and waits for its Pong. The frames are played whole, then cut, and both must give the same.
  */
 import type { HttpdConfig } from '../../src/config.js';
-import { buildFrame, handshakeRequest } from '../../test/support/ws_frames.js';
+import { buildFrame, handshakeRequest, PING } from '../../test/support/ws_frames.js';
 import { markText } from '../coverage.js';
 import { mutateWs } from '../mutate/ws.js';
 import type { Random } from '../random.js';
@@ -24,6 +24,8 @@ import { KINDS, registerKinds } from './ws_handlers.js';
 const LONG = 17_000;
 /** The same for handlers that get messages, which are joined whatever their length. */
 const JOINED = 200;
+/** Behind wsPingInterval, and before wsPongTimeout or wsInactivityTimeout, in ms. */
+const PING_AFTER = 32_000;
 /** So much of such a frame is left to the input. */
 const LEFT = 6;
 
@@ -89,11 +91,13 @@ export class WsTarget implements Target {
     const first = together ? undefined : handshake;
     // a long frame byte by byte would take too long
     const how = before.length < LONG ? cut : { ...cut, sizes: cut.sizes.map(size => size * 97) };
-    const both = await pair.play(bytes, how, ending, first);
+    const pingAfter = (mode & 0x80) === 0 ? 0 : PING_AFTER;
+    const both = await pair.play(bytes, how, ending, first && { bytes: first, quietMs: pingAfter });
     // who leaves without a Close need not be answered
     const unanswered = ending === 'half';
-    this.check(both.whole, number, unanswered);
-    this.check(both.cut, number, unanswered);
+    const pinged = first !== undefined && pingAfter > 0;
+    this.check(both.whole, number, unanswered, pinged);
+    this.check(both.cut, number, unanswered, pinged);
     if (!short && !unanswered) compare(both, ({ sent }) => [sent.toString('latin1')]);
   }
 
@@ -101,7 +105,7 @@ export class WsTarget implements Target {
     return this.run(input);
   }
 
-  private check({ sent, log }: Played, number: number, unanswered: boolean): void {
+  private check({ sent, log }: Played, number: number, unanswered: boolean, pinged: boolean): void {
     for (const line of log) markText(kindOf(line));
     const text = sent.toString('latin1');
     if (unanswered && !text.includes('\r\n\r\n')) return;
@@ -111,6 +115,7 @@ export class WsTarget implements Target {
     const agreed = text.slice(0, headEnd).includes('permessage-deflate');
     demand(agreed === (kind?.extensions !== undefined), 'the extension is not agreed on');
     const { frames } = readFrames(sent.subarray(headEnd), agreed, kind?.options.wsIgnoreEncodingErrors === true);
+    demand(!pinged || frames[0]?.opcode === PING, 'a peer that is quiet is not pinged', () => shown(text));
     for (const { opcode, code, rsv } of frames)
       markText(`sent ${opcode} ${rsv} ${code !== undefined && code < 2_000 ? code : ''}`);
   }

@@ -46,6 +46,7 @@ describe('responses as a strict client reads them', () => {
     ["a 204 with a body's framing", 'HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n'],
     ['Content-Length beside Transfer-Encoding', `${OK}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n`],
     ['a response whose end nothing tells', `${OK}\r\n`],
+    ['a coding whose end nothing tells', `${OK}Transfer-Encoding: chunked, gzip\r\n\r\n`],
     ['a malformed chunk', `${OK}Transfer-Encoding: chunked\r\n\r\nx\r\n`],
     ['a chunk without its CRLF', `${OK}Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n`],
     ['bytes follow a response that closes', `${OK}Connection: close\r\nContent-Length: 0\r\n\r\nX`],

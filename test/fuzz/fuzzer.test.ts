@@ -98,7 +98,7 @@ describe('the command line', () => {
       replay: [],
       save: true,
     });
-    expect(readOptions([])).toMatchObject({ seconds: 60, targets: ['http', 'ws'], save: false });
+    expect(readOptions([])).toMatchObject({ seconds: 60, targets: ['http', 'ws', 'form', 'raw'], save: false });
     expect(readOptions(['--replay', 'a', '--replay', 'b']).replay).toEqual(['a', 'b']);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { checkHead } from '../../fuzz/targets/strict_head.js';
+import { checkHead, pageOfItsHost } from '../../fuzz/targets/strict_head.js';
 
 const head = (...lines: string[]) => `${lines.join('\r\n')}\r\n\r\n`;
 
@@ -36,5 +36,22 @@ describe('the head of a request that was accepted', () => {
     ['whose length two fields tell', head('GET / HTTP/1.0', 'Transfer-Encoding: chunked')],
   ])('is a finding if one is accepted %s: %j', (rule, raw) => {
     expect(() => checkHead(raw)).toThrow(`a head is accepted ${rule}`);
+  });
+});
+
+describe('a page is one of the host that it asks', () => {
+  test.each<[same: boolean, ...fields: string[]]>([
+    [true, 'Host: h'],
+    [true, 'Host: h', 'Origin: http://h'],
+    [true, 'host: H:80', 'ORIGIN:http://h'],
+    [true, 'Host: [0:0::1]:443', 'Origin: https://[::1]'],
+    [false, 'Host: h:81', 'Origin: http://h'],
+    [false, 'Host: h', 'Origin: http://h.evil.example'],
+    [false, 'Host: h', 'Origin: http://evil@h'],
+    [false, 'Host: h', 'Origin: null'],
+    [false, 'Host: h', 'Origin: http://h', 'Origin: http://h'],
+    [false, 'Origin: http://h'],
+  ])('%s: %s, %s', (same, ...fields) => {
+    expect(pageOfItsHost(head('GET /ws/same HTTP/1.1', ...fields))).toBe(same);
   });
 });
