@@ -247,7 +247,11 @@ function bindWatch(koffi: Koffi, lib: ReturnType<Koffi['load']>): Libc['watch'] 
       koffi.free(handle);
       throw systemError('uv_poll_init', -notMade);
     }
-    const poll = koffi.register(onReadable, onPoll);
+    const poll = koffi.register(() => {
+      onReadable();
+      // koffi does not run microtasks behind a callback; nor does the loop since Node.js 26.4, unless an immediate waits
+      setImmediate(nothing);
+    }, onPoll);
     const stop = (onClosed: () => void): void => {
       const closed = koffi.register(() => {
         // not from within the callback that goes away, nor while libuv still looks at the handle
@@ -268,6 +272,8 @@ function bindWatch(koffi: Koffi, lib: ReturnType<Koffi['load']>): Libc['watch'] 
     return stop;
   };
 }
+
+function nothing(): void {}
 
 /** An error of a system call, as Node.js makes them: `code`, `errno`, `syscall`. */
 export function systemError(syscall: string, errno: number, where = ''): NodeJS.ErrnoException {
