@@ -30,6 +30,8 @@ export const API = '/api/v1';
 export const SCRATCH_BUFSIZE = 10_240;
 /** A temperature is below this. */
 const TEMPERATURES = 20;
+/** Where the log says that files are: ESP-IDF's mount point of the page. */
+const BASE_PATH = '/www';
 
 const page = pageHandler(new URL('./index.html', import.meta.url));
 
@@ -83,7 +85,7 @@ export function registerRestHandlers(server: HttpdServer, parts: RestParts = {})
       await req.respSendErr(HTTPD_405_METHOD_NOT_ALLOWED);
       return ESP_OK;
     }
-    log.error(`Failed to open file : ${logText(req.uri)}`);
+    log.error(`Failed to open file : ${BASE_PATH}${logText(req.uri)}`);
     await req.respSendErr(HTTPD_500_INTERNAL_SERVER_ERROR, 'Failed to read existing file');
     return ESP_FAIL;
   }

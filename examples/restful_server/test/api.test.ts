@@ -67,7 +67,7 @@ describe('GET', () => {
     const { status, text } = await client.send(request(`GET ${uri}`)).readResponse();
     expect([status, text]).toEqual([500, 'Failed to read existing file']);
     expect(await client.closed()).toBe('fin');
-    expect(lines).toEqual([`E esp-rest: Failed to open file : ${logged}`]);
+    expect(lines).toEqual([`E esp-rest: Failed to open file : /www${logged}`]);
   });
 });
 
