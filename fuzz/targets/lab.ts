@@ -161,6 +161,8 @@ export class Lab {
       conn.deliver(ahead.bytes);
       await immediate();
       if (ahead.quietMs > 0) {
+        // a reader that is slow is not quiet
+        await this.rest(conn, room);
         this.clock.advance(ahead.quietMs);
         await this.rest(conn, room);
       }

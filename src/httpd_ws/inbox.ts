@@ -49,7 +49,7 @@ export class Inbox {
 
   /** Is a message incomplete? */
   get inMessage(): boolean {
-    return this.message !== undefined || !this.frames.idle;
+    return this.message !== undefined || this.frames.inDataMessage;
   }
 
   /** Does the handler wait for payload? */

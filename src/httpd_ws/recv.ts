@@ -91,6 +91,11 @@ export class FrameReceiver {
     return this.state !== HEADER && this.header.opcode < HTTPD_WS_TYPE_CLOSE;
   }
 
+  /** Has a message begun of which a part has still to come? A control frame is none. */
+  get inDataMessage(): boolean {
+    return this.inMessage || this.inDataFrame;
+  }
+
   /** Is there nothing to remember: no frame, and no message, has begun? */
   get idle(): boolean {
     return this.state === HEADER && !this.inMessage;

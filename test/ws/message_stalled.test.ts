@@ -11,6 +11,7 @@ import {
   closeBody,
   type FrameSpec,
   PING,
+  PONG,
   TEXT,
   type WsRawClient,
 } from '../support/ws_frames.js';
@@ -297,5 +298,42 @@ describe('half a frame, then silence', () => {
       // a handler that waits for the rest is told so first, and what it makes of that is its own affair
       expect([1008, 1011]).toContain((await ws.readFrame()).code);
     });
+  });
+});
+
+describe('a control frame whose end comes later is no message that stalls', () => {
+  test.each<[what: string, before: readonly FrameSpec[]]>([
+    ['as the first frame of all', []],
+    ['long after the last message', [{ opcode: TEXT, payload: 'x' }]],
+  ])('%s', async (_what, before) => {
+    for (const uri of [{}, { wsMessageMode: true }, { handleWsControlFrames: true }, { wsInactivityTimeout: 300 }]) {
+      const { open, clock } = await startWs({ handler: AT_ONCE, wsPingInterval: 0, ...uri });
+      const ws = await open();
+      ws.send(...before);
+      await turns();
+      await pass(clock, 90);
+      for (const opcode of [PING, PONG]) {
+        const frame = buildFrame({ opcode, payload: 'later' });
+        ws.raw.send(frame.subarray(0, 7));
+        await turns();
+        await pass(clock, 3);
+        ws.raw.send(frame.subarray(7));
+      }
+      if (!('handleWsControlFrames' in uri)) expect((await ws.readFrame()).text).toBe('later');
+      ws.send({ opcode: CLOSE, payload: closeBody(1000) });
+      expect((await ws.readFrame()).code).toBe(1000);
+    }
+  });
+
+  test('but in the middle of one it gives that no more time', async () => {
+    const { open, clock } = await startWs({ handler: AT_ONCE, wsPingInterval: 0 });
+    const ws = await open();
+    ws.send(first());
+    await turns();
+    await pass(clock, 58);
+    ws.raw.send(buildFrame({ opcode: PONG, payload: 'later' }).subarray(0, 7));
+    await turns();
+    await pass(clock, 4);
+    expect((await ws.readFrame()).code).toBe(1008);
   });
 });
