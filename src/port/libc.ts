@@ -248,9 +248,10 @@ function bindWatch(koffi: Koffi, lib: ReturnType<Koffi['load']>): Libc['watch'] 
       throw systemError('uv_poll_init', -notMade);
     }
     const poll = koffi.register(() => {
-      onReadable();
-      // koffi does not run microtasks behind a callback; nor does the loop since Node.js 26.4, unless an immediate waits
+      // koffi does not run microtasks behind a callback; nor does the loop since Node.js 26.4, but behind an immediate: so
+      // one goes before those that the callback asks for
       setImmediate(nothing);
+      onReadable();
     }, onPoll);
     const stop = (onClosed: () => void): void => {
       const closed = koffi.register(() => {

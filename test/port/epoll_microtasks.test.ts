@@ -5,7 +5,7 @@ import { EPOLL_HERE } from '../support/epoll.js';
 import { run } from './child.js';
 
 test.skipIf(!EPOLL_HERE)(
-  'what waits for a promise goes on in the turn that settled it, whatever else goes on',
+  'what waits for a promise goes on in the turn that settled it, before its immediates, and whatever else goes on',
   async () => {
     const program = run('microtask_child.ts');
     const [, port] = await program.prints(/port (\d+)/);

@@ -1,4 +1,7 @@
-/** On epoll, and with nothing else that goes on in its process, answers each message from a microtask. */
+/**
+ * On epoll, and with nothing else that goes on in its process, answers each message from a microtask; says so if an
+ * immediate of the same turn came before.
+ */
 import { epollPort } from '../../src/port/epoll.js';
 
 const buf = Buffer.alloc(1024);
@@ -9,7 +12,14 @@ const listener = await epollPort.listen(
   socket => ({
     onData(len) {
       const answer = Buffer.from(buf.subarray(0, len));
-      Promise.resolve().then(() => socket.send(answer, 0, answer.length));
+      let early = false;
+      setImmediate(() => {
+        early = true;
+      });
+      Promise.resolve().then(() => {
+        if (early) answer.write('!');
+        socket.send(answer, 0, answer.length);
+      });
     },
     onEnd() {
       socket.close();
