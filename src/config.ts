@@ -118,6 +118,11 @@ export interface HttpdConfig {
   maxWsPending: number;
   /** Accepts a bare LF where the RFC asks for CRLF, as ESP-IDF does. Default false. */
   lenientLineEndings: boolean;
+  /**
+   * End the connection behind the default page of a 404 or 405, as ESP-IDF does (`httpd_req_handle_err`). Default false:
+   * where the request has been read whole, the connection stays open for the next one. `httpdEsp32Config()` has true.
+   */
+  closeOnNotFound: boolean;
   /** The pino logger to write to. Default: one that prints ESP-IDF's form to standard output. */
   logger: Logger | undefined;
   /**
@@ -174,6 +179,7 @@ export function httpdDefaultConfig(): HttpdConfig {
     txOverflow: 'close',
     maxWsPending: 256 * 1024 * 1024,
     lenientLineEndings: false,
+    closeOnNotFound: false,
     logger: undefined,
     reusePort: false,
     port: 'auto',
@@ -199,6 +205,7 @@ export function httpdEsp32Config(): HttpdConfig {
     idleTimeout: 0,
     handlerTimeout: 0,
     maxWorkQueue: 6,
+    closeOnNotFound: true,
   };
 }
 
@@ -297,6 +304,7 @@ const CHECKS: { readonly [Name in keyof HttpdConfig]: Check } = {
   txOverflow: oneOf('close', 'drop', 'error'),
   maxWsPending: int(1_024, Number.MAX_SAFE_INTEGER),
   lenientLineEndings: bool,
+  closeOnNotFound: bool,
   logger,
   reusePort: bool,
   port: oneOf('auto', 'epoll', 'net'),

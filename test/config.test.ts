@@ -51,6 +51,7 @@ const BOOLEANS: readonly Name[] = [
   'keepAliveEnable',
   'enableSoLinger',
   'lenientLineEndings',
+  'closeOnNotFound',
   'reusePort',
 ];
 
@@ -113,9 +114,9 @@ describe.each(SECONDS)('config.%s, in seconds', (name, min, byDefault, onDevice)
 });
 
 describe.each(BOOLEANS)('config.%s, a switch', name => {
-  test('is off by default, and on a device', () => {
+  test('is off by default; of these a device has closeOnNotFound on', () => {
     expect(httpdDefaultConfig()[name]).toBe(false);
-    expect(httpdEsp32Config()[name]).toBe(false);
+    expect(httpdEsp32Config()[name]).toBe(name === 'closeOnNotFound');
   });
 
   test.each([true, false])('may be %s', value => {

@@ -301,7 +301,7 @@ describe('fields', () => {
       'serverPort host backlogConn maxOpenSockets maxUriHandlers maxRespHeaders maxReqHdrLen maxUriLen lruPurgeEnable ' +
       'recvWaitTimeout sendWaitTimeout keepAliveEnable keepAliveIdle keepAliveInterval keepAliveCount enableSoLinger ' +
       'lingerTimeout globalUserCtx globalUserCtxFreeFn globalTransportCtx globalTransportCtxFreeFn openFn closeFn uriMatchFn ' +
-      'idleTimeout maxWorkQueue maxReqBodyLen maxTxPending txOverflow logger lenientLineEndings port ' +
+      'idleTimeout maxWorkQueue maxReqBodyLen maxTxPending txOverflow logger lenientLineEndings closeOnNotFound port ' +
       'maxSessPerIp minBodyRate listeners';
     expect(Object.keys(api.httpdDefaultConfig())).toEqual(expect.arrayContaining(names.split(' ')));
   });

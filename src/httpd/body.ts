@@ -13,7 +13,7 @@ import {
 } from '../err.js';
 import type { Input } from '../sess/input.js';
 import { BodyDecoder } from './body_decoder.js';
-import { HTTPD_408_REQ_TIMEOUT, HTTPD_413_CONTENT_TOO_LARGE, type HttpdErrCode } from './http_err.js';
+import { HTTPD_408_REQ_TIMEOUT, HTTPD_413_CONTENT_TOO_LARGE, type HttpdErrCode, withStatus } from './http_err.js';
 import { PARSE_DONE, PARSE_MORE, type ParseLimits } from './parse.js';
 
 /** So much of a body that a handler has left is read and dropped; with more the connection is closed. */
@@ -30,8 +30,10 @@ export interface BodyLimits extends ParseLimits {
 }
 
 export class BodyReader {
-  /** What was found wrong with the body: what the client gets if the handler fails because of it. */
+  /** What was found wrong with the body. */
   fault: HttpdErrCode | undefined;
+  /** The same once its handler has heard of it: what the client gets if the handler fails then. */
+  toldFault: HttpdErrCode | undefined;
   /** Does the client wait for a 100 before it sends the body (RFC 9110 section 10.1.1)? */
   awaitsContinue = false;
   private failure: EspError | undefined;
@@ -61,7 +63,7 @@ export class BodyReader {
     this.received = this.dropped = 0;
     this.credit = this.limits.recvWaitMs * GRACE;
     this.tooSlow = false;
-    this.fault = this.failure = undefined;
+    this.fault = this.toldFault = this.failure = undefined;
     const { maxReqBodyLen } = this.limits;
     if (this.contentLen > maxReqBodyLen) {
       this.fault = HTTPD_413_CONTENT_TOO_LARGE;
@@ -106,7 +108,7 @@ export class BodyReader {
       throw new EspError(ESP_ERR_INVALID_STATE, 'another recv waits for this body: await it');
     // a timeout is no end: the rest may still come
     if (this.fault === HTTPD_408_REQ_TIMEOUT && !this.tooSlow) this.fault = undefined;
-    if (this.fault !== undefined) throw this.failure ?? this.error(this.fault);
+    if (this.fault !== undefined) throw this.tell(this.failure ?? this.error(this.fault), this.fault);
     const promise = new Promise<number>((resolve, reject) => {
       this.waiter = { buf, resolve, reject };
     });
@@ -191,7 +193,13 @@ export class BodyReader {
     this.fault = fault;
     this.failure = error;
     this.waiter = undefined;
-    waiter?.reject(error);
+    waiter?.reject(this.tell(error, fault));
+  }
+
+  /** The handler hears of it: if it fails because of that, the client is told so too. */
+  private tell(error: EspError, fault: HttpdErrCode | undefined): EspError {
+    this.toldFault = fault;
+    return fault === undefined ? error : withStatus(error, fault);
   }
 
   private error(fault: HttpdErrCode): EspError {

@@ -4,7 +4,14 @@
 import { ESP_FAIL, ESP_OK, errorOf, faultOf } from '../err.js';
 import type { HttpConn } from './conn.js';
 import type { HttpdCore } from './core.js';
-import { HTTPD_400_BAD_REQUEST, HTTPD_500_INTERNAL_SERVER_ERROR, type HttpdErrCode, statusOf } from './http_err.js';
+import {
+  HTTPD_400_BAD_REQUEST,
+  HTTPD_404_NOT_FOUND,
+  HTTPD_405_METHOD_NOT_ALLOWED,
+  HTTPD_500_INTERNAL_SERVER_ERROR,
+  type HttpdErrCode,
+  statusOf,
+} from './http_err.js';
 import type { HttpdReq } from './req.js';
 import type { HandlerResult } from './req_owner.js';
 
@@ -51,8 +58,8 @@ export class ErrorAnswer {
     this.cause = cause;
     this.conn.invoke(req, () => {
       if (dressed) return this.handle(req, code);
-      // the default page closes the connection, and that is no failure to speak of
-      this.conn.closeBehind();
+      // closing the connection behind the default page is no failure to speak of
+      if (!this.keepsOpen(code)) this.conn.closeBehind();
       void req.respSendErr(code);
       return ESP_OK;
     });
@@ -72,12 +79,19 @@ export class ErrorAnswer {
     const { body } = this.conn;
     const error = threw ? errorOf(failure.thrown) : undefined;
     const status = threw ? statusOf(failure.thrown) : undefined;
-    const fault = this.by === 'nobody' ? (status ?? body.fault) : undefined;
+    // a failure of its own has nothing to do with a body that it has not heard of
+    const fault = this.by === 'nobody' ? (status ?? body.toldFault) : undefined;
     const told = threw && faultOf(failure.thrown) !== undefined;
     // what an application has thrown is not for its clients
     let reason = '';
     if (fault === HTTPD_400_BAD_REQUEST) reason = status === undefined ? body.reason : (error?.message ?? '');
     this.send(req, fault ?? HTTPD_500_INTERNAL_SERVER_ERROR, { error, reason, told });
+  }
+
+  /** Is it plain where the next request begins, and the error none that leaves doubts about the client? */
+  private keepsOpen(code: HttpdErrCode): boolean {
+    const harmless = code === HTTPD_404_NOT_FOUND || code === HTTPD_405_METHOD_NOT_ALLOWED;
+    return harmless && !this.conn.body.open && !this.core.config.closeOnNotFound;
   }
 
   /** What `httpd_req_handle_err` does. */

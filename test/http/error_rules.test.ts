@@ -7,6 +7,7 @@ import {
 } from '../../src/httpd/http_err.js';
 import { HTTP_OPTIONS } from '../../src/httpd/methods.js';
 import { ManualClock } from '../support/clock.js';
+import { OVER_TLS } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
 import { exchange, isOpen, ok, request, serve, stillServes } from './support.js';
 
@@ -89,7 +90,9 @@ describe('405 and 404', () => {
   test('a path is compared with its case, without its query, and not decoded', async () => {
     const server = await serve({ 'GET /Path': ok });
     expect((await exchange(server, request('GET /Path?x=1'))).status).toBe(200);
-    expect((await exchange(server, request('GET http://any.example/Path?x'))).status).toBe(200);
+    expect((await exchange(server, request(`GET ${OVER_TLS ? 'https' : 'http'}://any.example/Path?x`))).status).toBe(
+      200,
+    );
     for (const path of ['/path', '/Path/', '/%50ath', '//Path', '/Path;x', '/']) {
       expect((await exchange(server, request(`GET ${path}`))).status, path).toBe(404);
     }
@@ -133,6 +136,50 @@ describe('405 and 404', () => {
     expect((await client.readAll()).toString()).toBe('');
     expect(served).toBe(0);
   });
+
+  describe.each([
+    ['404', request('GET /nowhere')],
+    ['404', request('DELETE /nowhere', 'Content-Length: 0')],
+    ['405', request('DELETE /')],
+  ])('behind the default page of a %s', (status, bytes) => {
+    test('the connection stays open, and what waits behind it is answered', async () => {
+      const server = await serve({ 'GET /': ok });
+      const client = await connectTo(server);
+      client.send(bytes + bytes + request('GET /'));
+      for (let i = 0; i < 2; i++) {
+        const { statusLine, headers } = await client.readResponse();
+        expect([statusLine.split(' ')[1], headers.connection]).toEqual([status, undefined]);
+      }
+      expect((await client.readResponse()).text).toBe('ok');
+      expect(await isOpen(client, '/')).toBe(true);
+    });
+
+    test('closeOnNotFound, which a device has, ends it', async () => {
+      const server = await serve({ 'GET /': ok }, { closeOnNotFound: true });
+      const client = await connectTo(server);
+      client.send(bytes + request('GET /'));
+      const { statusLine, headers } = await client.readResponse();
+      expect([statusLine.split(' ')[1], headers.connection]).toEqual([status, 'close']);
+      expect(await client.closed()).toBe('fin');
+      expect(client.received).toHaveLength(0);
+    });
+  });
+
+  test.each([
+    ['GET /nowhere', 'Content-Length: 5', ''],
+    ['GET /nowhere', 'Content-Length: 5', 'hel'],
+    ['DELETE /', 'Transfer-Encoding: chunked', '5\r\nhel'],
+    ['GET /nowhere', 'Connection: close', ''],
+  ])(
+    'the connection is closed where more of the request is to come, or it says so: %s, %s, %j',
+    async (line, header, body) => {
+      const server = await serve({ 'GET /': ok });
+      const client = await connectTo(server);
+      client.send(request(line, header) + body);
+      expect((await client.readResponse()).headers.connection).toBe('close');
+      expect(await client.closed()).toBe('fin');
+    },
+  );
 
   test('a 404 handler that keeps the connection: an unread body behind it is dropped', async () => {
     const server = await serve({ 'GET /': ok });

@@ -27,6 +27,8 @@ interface Case {
   readonly bytes: string;
   /** Does the connection end whatever an error handler says? */
   readonly closes?: boolean;
+  /** Does it stay open behind the default page too? */
+  readonly staysOpen?: boolean;
 }
 
 const CASES: readonly Case[] = [
@@ -38,8 +40,8 @@ const CASES: readonly Case[] = [
   },
   { code: HTTPD_401_UNAUTHORIZED, status: '401 Unauthorized', bytes: request('GET /unauthorized') },
   { code: HTTPD_403_FORBIDDEN, status: '403 Forbidden', bytes: request('GET /forbidden') },
-  { code: HTTPD_404_NOT_FOUND, status: '404 Not Found', bytes: request('GET /nowhere') },
-  { code: HTTPD_405_METHOD_NOT_ALLOWED, status: '405 Method Not Allowed', bytes: request('DELETE /') },
+  { code: HTTPD_404_NOT_FOUND, status: '404 Not Found', bytes: request('GET /nowhere'), staysOpen: true },
+  { code: HTTPD_405_METHOD_NOT_ALLOWED, status: '405 Method Not Allowed', bytes: request('DELETE /'), staysOpen: true },
   { code: HTTPD_408_REQ_TIMEOUT, status: '408 Request Timeout', bytes: 'GET / HTTP/1.1\r\nHo', closes: true },
   {
     code: HTTPD_411_LENGTH_REQUIRED,
@@ -115,19 +117,20 @@ async function provoke(server: HttpdServer, clock: ManualClock, { code, bytes }:
 }
 
 describe.each(NAMED)('%s', (status, item) => {
-  test('the default answer is a page for a person, and the connection ends behind it', async () => {
+  test('the default answer is a page for a person, and the connection ends behind it, but for 404 and 405', async () => {
     const { server, clock } = await start();
     const client = await provoke(server, clock, item);
     const response = await client.readResponse();
     expect(response.statusLine).toBe(`HTTP/1.1 ${status}`);
     expect(response.headers['content-type']).toBe('text/html');
-    expect(response.headers.connection).toBe('close');
+    expect(response.headers.connection).toBe(item.staysOpen ? undefined : 'close');
     expect(response.headers.date).toMatch(/ GMT$/);
     expect(response.text).toContain(`<title>${status}</title>`);
     expect(response.text).toContain(`<h1>${status}</h1>`);
     expect(response.text).toMatch(/<p>[A-Z][^<>]{15,}\.<\/p>/);
     expect(response.text).not.toMatch(/secret|ESP_|HTTPD_|HPE_|undefined|\bat \/|node:/);
-    expect(await client.closed()).toBe('fin');
+    if (item.staysOpen) expect(await isOpen(client, '/')).toBe(true);
+    else expect(await client.closed()).toBe('fin');
     expect(client.received).toHaveLength(0);
     await stillServes(server, '/');
   });

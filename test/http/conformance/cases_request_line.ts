@@ -45,11 +45,11 @@ function methods(): Case[] {
     ...[...CONTROLS, '\xff'].map(sign => refused(LINE, `${show(sign)} in front of the method`, head(`${sign}GET /`))),
     refused(METHOD, "the method of HTTP/2's preface", head('PRI /'), [400, 501]),
     refused(LINE, 'a method of 100,000 bytes', head(`${'A'.repeat(100_000)} /`), [400, 414, 431, 501]),
-    closed(must(9110, '15.5.6'), 'a method that is known, but not there', head('PUT /get'), {
+    served(must(9110, '15.5.6'), 'a method that is known, but not there', head('PUT /get'), {
       status: [405],
       headers: { allow: /\bGET\b/ },
     }),
-    closed(must(9110, '9.3.8'), 'TRACE', head('TRACE /get'), { status: [405, 501] }),
+    served(must(9110, '9.3.8'), 'TRACE', head('TRACE /get'), { status: [405, 501] }),
   ];
 }
 

@@ -34,7 +34,7 @@ function absolute(): Case[] {
     served(ABSOLUTE, 'OPTIONS of a server', head('OPTIONS http://b'), status(200, 204)),
     served(ABSOLUTE, 'a @ in the path', head('GET http://b/e/@c'), host('b')),
     served(ABSOLUTE, 'a URI in the query', head('GET http://b/echo?u=http://c@d/'), host('b')),
-    closed(ABSOLUTE, 'its path decides on the handler', head('GET http://b/nowhere'), status(404)),
+    served(ABSOLUTE, 'its path decides on the handler', head('GET http://b/nowhere'), status(404)),
   ];
 }
 
