@@ -222,6 +222,25 @@ describe('408 for a head that does not arrive', () => {
     expect(await client.closed()).toBe('fin');
   });
 
+  test('it has a deadline of its own: a head in the first segment, or behind a request, ends though idleTimeout never does', async () => {
+    const clock = new ManualClock();
+    const server = await serve({ 'GET /': ok }, { recvWaitTimeout: 5, idleTimeout: 0 }, { clock });
+    const fresh = await connectTo(server);
+    fresh.send('GET / HTTP/1.1\r\nHost: a');
+    const used = await connectTo(server);
+    expect((await used.send(`${request('GET /')}GET`).readResponse()).status).toBe(200);
+    await stillServes(server, '/');
+    clock.advance(4_000);
+    await stillServes(server, '/');
+    expect([fresh.received.length, used.received.length]).toEqual([0, 0]);
+    // a sweep late at most
+    clock.advance(2_500);
+    for (const client of [fresh, used]) {
+      expect((await client.readResponse()).status).toBe(408);
+      expect(await client.closed()).toBe('fin');
+    }
+  });
+
   test('a connection without a byte is no late request: it ends after idleTimeout without an answer', async () => {
     const clock = new ManualClock();
     const server = await serve({ 'GET /': ok }, { recvWaitTimeout: 5, idleTimeout: 30 }, { clock });
