@@ -49,23 +49,38 @@ export class LaterAnswer {
     if (this.conn.current?.standsFor(req)) this.expected = true;
   }
 
-  /** The application has sent bytes on the session. */
-  onSent(bytes: Buffer): void {
+  /** The application sends bytes on the session. What stands behind the end of a response would be taken for the next one. */
+  send(bytes: Buffer): void {
     const { conn } = this;
     const { current, resp, sess } = conn;
-    if (current === undefined) return;
-    if (this.raw === undefined) {
-      const begins = this.awaited || bytes.toString('latin1', 0, VERSION.length) === VERSION;
-      if (resp.begun || !begins) return;
-      this.raw = new RawAnswer(current.method === HTTP_HEAD);
-    }
-    const { raw } = this;
-    raw.push(bytes);
+    const raw = current === undefined ? undefined : this.answerIn(bytes);
+    if (current === undefined || raw === undefined) return sess.tx.write(bytes);
+    const n = raw.push(bytes);
+    if (n > 0) sess.tx.write(bytes.subarray(0, n));
+    if (n < bytes.length) this.refuseRest(current, bytes.length - n);
     if (!raw.begun) return;
     resp.writtenOutside(raw.complete);
     if (raw.closes) conn.closeBehind();
     if (!this.awaited) return;
     if (raw.complete) conn.completeAsync(current);
     else sess.setDeadline(this.core.handlerMs);
+  }
+
+  /** The response that these bytes belong to, or begin. */
+  private answerIn(bytes: Buffer): RawAnswer | undefined {
+    const { current, resp } = this.conn;
+    // behind interim responses it may have come otherwise
+    if (resp.begun && this.raw?.begun !== true) return undefined;
+    if (this.raw === undefined) {
+      const begins = this.awaited || bytes.toString('latin1', 0, VERSION.length) === VERSION;
+      if (begins) this.raw = new RawAnswer(current?.method === HTTP_HEAD);
+    }
+    return this.raw;
+  }
+
+  private refuseRest(req: HttpdReq, len: number): void {
+    this.conn.closeBehind();
+    if (req.method === HTTP_HEAD) return;
+    this.core.story.failure(req, `socketSend got ${len} bytes behind the end of its response: not sent`, 'warn');
   }
 }

@@ -16,7 +16,7 @@ const CONTENT_LENGTH = /^\d{1,15}$/;
 type Part = 'head' | 'content' | 'chunks' | 'rest' | 'nothing';
 
 export class RawAnswer {
-  /** Does it ask for the connection to be closed behind it? */
+  /** Is the connection to be closed behind it? */
   closes = false;
   private part: Part = 'head';
   private head = '';
@@ -36,9 +36,11 @@ export class RawAnswer {
     return this.part === 'nothing';
   }
 
-  /** Bytes of it are sent. */
-  push(bytes: Buffer): void {
-    for (let at = 0; at < bytes.length && this.part !== 'rest' && this.part !== 'nothing'; ) at = this.take(bytes, at);
+  /** @returns how many of these bytes belong to it: what stands behind its end does not */
+  push(bytes: Buffer): number {
+    let at = 0;
+    while (at < bytes.length && this.part !== 'rest' && this.part !== 'nothing') at = this.take(bytes, at);
+    return this.part === 'rest' ? bytes.length : at;
   }
 
   /** @returns where it stopped */
@@ -78,8 +80,13 @@ export class RawAnswer {
     const length = findHeader(fields, 'content-length');
     this.closes = listHas(findHeader(fields, 'connection'), 'close');
     if (status === 101) return this.begin('rest');
-    if (this.toHead || status === 204 || status === 304) return this.begin('nothing');
+    if (status === 204 || status === 304) return this.begin('nothing');
     const coding = findHeader(fields, 'transfer-encoding');
+    if (this.toHead) {
+      // who does not know that it was a HEAD sends content too, at once or later: nothing may come behind that
+      if (coding !== undefined || length !== '0') this.closes = true;
+      return this.begin('nothing');
+    }
     // any other that is the last one ends with the connection, whatever the length says
     if (coding !== undefined && !CHUNKED.test(coding)) return this.begin('rest');
     if (coding !== undefined) {

@@ -117,7 +117,8 @@ export abstract class ServerSess {
   /**
    * Sends bytes on a session's socket (`httpd_socket_send`), behind what is queued. In a send override: on the socket
    * itself, at once. A response that is written so to a request which its handler has left open ends that request, where
-   * its own framing ends: a length, chunks, or the end of the connection.
+   * its own framing ends: a length, chunks, or the end of the connection. What stands behind that end is not sent, nor is
+   * the content of a response to HEAD, and the connection is closed.
    *
    * @returns how many bytes were taken: all, outside of an override
    * @throws EspError ESP_ERR_NOT_FOUND, ESP_ERR_HTTPD_RESP_SEND
@@ -128,8 +129,8 @@ export abstract class ServerSess {
     const buf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     if (sess.overrides?.active) return sess.sock.send(buf, 0, buf.length);
     sess.admit(false);
-    sess.tx.write(bytes);
-    if (sess.protocol instanceof HttpConn) sess.protocol.later.onSent(buf);
+    if (sess.protocol instanceof HttpConn) sess.protocol.later.send(buf);
+    else sess.tx.write(buf);
     return bytes.length;
   }
 

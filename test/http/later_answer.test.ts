@@ -193,12 +193,48 @@ describe('the next request', () => {
     expect((await client.readResponse()).text).toBe('ok');
   });
 
-  test('comes behind the answer to a HEAD, which has no content', async () => {
+  test('comes behind the answer to a HEAD that has no content in any case', async () => {
     const { server, ask } = await startTaking();
     const { client, fd } = await ask(`${request('HEAD /')}${request('GET /ok')}`);
-    server.socketSend(fd, Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'));
+    server.socketSend(fd, Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'));
     await client.readResponse({ toHead: true });
     expect((await client.readResponse()).text).toBe('ok');
+  });
+
+  test.each([
+    ['at once', [raw('HTTP/1.1 200 OK')]],
+    ['by itself', [raw('x'.repeat(15)).subarray(0, -15), Buffer.from('HTTP/1.1 200 OK')]],
+  ])('never comes behind a HEAD that is answered as a GET: content that is sent %s is not', async (_name, sent) => {
+    const head = raw('x'.repeat(15)).subarray(0, -15);
+    const { logger, lines } = collectLog('warn');
+    const server = await serve({ 'GET /': classic(...sent), 'GET /ok': ok }, { logger });
+    const client = await connectTo(server);
+    client.send(`${request('HEAD /')}${request('GET /ok')}`);
+    expect((await client.readAll()).toString()).toBe(head.toString());
+    expect(lines).toEqual([]);
+  });
+
+  test('never comes behind more than the answer had room for, which is not sent', async () => {
+    const { server, ask, lines } = await startTaking();
+    const { client, fd } = await ask(`${request('GET /')}${request('GET /ok')}`);
+    const answer = raw('caf');
+    // a length in characters, and a response within the rest
+    server.socketSend(fd, Buffer.concat([answer, Buffer.from('HTTP/1.1 200 OK\r\n\r\n')]));
+    expect((await client.readAll()).equals(answer)).toBe(true);
+    expect(lines).toEqual([expect.stringContaining('19 bytes behind the end of its response')]);
+  });
+
+  test('never comes behind a handler that sends two answers, of which one leaves', async () => {
+    const { logger, lines } = collectLog('warn');
+    const twice: UriHandler = req => {
+      req.handle.socketSend(req.toSockfd(), raw('1'));
+      req.handle.socketSend(req.toSockfd(), raw('2'));
+    };
+    const server = await serve({ 'GET /': twice, 'GET /ok': ok }, { logger });
+    const client = await connectTo(server);
+    client.send(`${request('GET /')}${request('GET /ok')}`);
+    expect((await client.readAll()).equals(raw('1'))).toBe(true);
+    expect(lines).toHaveLength(1);
   });
 
   test('comes behind a body that nobody has read', async () => {
