@@ -101,7 +101,11 @@ export interface HttpdConfig {
   /** Is called for each new session. Anything but `undefined` and `ESP_OK`, or a throw, closes it. */
   // biome-ignore lint/suspicious/noConfusingVoidType: a callback that returns nothing is as welcome as one that returns ESP_OK
   openFn: ((server: HttpdServer, fd: number) => number | void) | undefined;
-  /** Is called when a session has ended; the server has closed the socket, unlike in ESP-IDF. */
+  /**
+   * Is called when a session is over: its last answer is sent, or its client has left. Its fd, its contexts and its peer
+   * are still there; right behind it `disconnected` is emitted, and then the contexts are freed. The server closes the
+   * socket itself, unlike in ESP-IDF.
+   */
   closeFn: ((server: HttpdServer, fd: number) => void) | undefined;
   /** Decides whether a URI fits a template; `uriMatchWildcard` is ESP-IDF's. Default: they must be equal. */
   uriMatchFn: UriMatchFn | undefined;

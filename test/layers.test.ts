@@ -152,11 +152,12 @@ describe('the import lines of src', () => {
     expect(wrong.map(shown)).toEqual([]);
   });
 
-  test('only who starts a server, and who listens for it, imports a port; the client how zones are read', () => {
+  test('only who starts a server, and who listens for it, imports a port; who lets in how long to wait, the client how zones are read', () => {
     const found = RUNTIME.filter(({ from, to }) => to.startsWith('port/') && !from.startsWith('port/'));
     // a device stands between a port and a server, and keeps the contract of both
     const others = found.filter(({ from, to }) => !(from.startsWith('device/') && to === 'port/port.ts'));
     expect(others.map(shown).sort()).toEqual([
+      'httpd/admission.ts -> port/second_look.ts',
       'httpd/listeners.ts -> port/net.ts',
       'httpd/listeners.ts -> port/tls.ts',
       'httpd/start.ts -> port/choose.ts',

@@ -247,7 +247,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     if (this.later.used) this.later.reset();
     let result: unknown;
     try {
-      result = code(req);
+      result = this.core.runFor(this.sess, code, req);
       if (this.core.worksQueued !== worksQueued) this.later.onFdTaken(req);
     } catch (thrown) {
       return this.threw(req, thrown);
@@ -272,7 +272,8 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
   closeSoon(reason: string, evenAsync: boolean): void {
     this.mustClose = true;
     if (this.stream !== undefined) this.stream.end();
-    else if (this.state !== 'handling' || (evenAsync && this.async)) this.close(reason);
+    // a handler that goes on behind its answer, such as one that awaits the server's stop, holds nobody up
+    else if (this.state !== 'handling' || this.resp.complete || (evenAsync && this.async)) this.close(reason);
   }
 
   /** The connection is not used again behind the response. */

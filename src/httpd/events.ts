@@ -36,7 +36,7 @@ export interface HttpdEvents {
   sentData: [data: HttpdEventData];
   /** A session whose reader was slow has room again for what is sent to it. Not of ESP-IDF. */
   drain: [fd: number];
-  /** A session has ended (`HTTP_SERVER_EVENT_DISCONNECTED`). */
+  /** A session is over (`HTTP_SERVER_EVENT_DISCONNECTED`); behind `closeFn`, and before its contexts are freed. */
   disconnected: [fd: number];
   /** The server has stopped (`HTTP_SERVER_EVENT_STOP`). */
   stop: [];

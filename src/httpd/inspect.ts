@@ -14,17 +14,13 @@ export interface SessInfo {
 
 /** All sessions, in the order in which they would be purged. */
 export function inspectSessions(core: HttpdCore): SessInfo[] {
-  const listed = new Set(core.clientList());
-  return core.sessions
-    .purgeOrder()
-    .filter(({ fd }) => listed.has(fd))
-    .map(({ fd, sock, protocol, listener }) => ({
-      fd,
-      peer: hostPort(sock.remoteAddress, sock.remotePort),
-      isWebsocket: protocol.isWebsocket,
-      encrypted: listener.encrypted,
-      queued: core.server.sessGetTxPending(fd),
-    }));
+  return core.sessions.purgeOrder().map(({ fd, sock, protocol, listener }) => ({
+    fd,
+    peer: hostPort(sock.remoteAddress, sock.remotePort),
+    isWebsocket: protocol.isWebsocket,
+    encrypted: listener.encrypted,
+    queued: core.server.sessGetTxPending(fd),
+  }));
 }
 
 function hostPort(address: string, port: number): string {

@@ -124,7 +124,7 @@ async function openOne(
     return on.listen(
       options,
       core.receive.claim,
-      sock => core.accept(sock, info),
+      sock => core.admission.accept(sock, info),
       error => core.onPortError(error),
     );
   };
@@ -158,7 +158,9 @@ function settingsOf(core: HttpdCore, { options, handshakeMs }: LoadedTls): TlsSe
     after: (ms, callback) => core.clock.after(ms, callback),
     later: systemClock.after,
     peerOf,
-    begin: address => core.beginHandshake(address),
+    whenServed: fn => core.whenServed(fn),
+    isPeerFull: address => core.admission.isPeerFull(address),
+    begin: address => core.admission.beginHandshake(address),
     onFailure: (error, address) => core.onHandshakeFailure(error, address),
   };
 }

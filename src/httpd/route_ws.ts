@@ -55,7 +55,7 @@ export class RouteWs implements WsHost<HttpdReq> {
 
   callHandler(sess: Sess, req: HttpdReq): unknown {
     lendCtx(sess, req);
-    return this.route.handler(req);
+    return this.core.runFor(sess, this.route.handler, req);
   }
 
   onHandlerDone(sess: Sess, req: HttpdReq, peerCloses: boolean): void {

@@ -81,6 +81,9 @@ export class HttpdServer extends ServerSess {
    * Stops the server (`httpd_stop`): accepts no more, lets running handlers end, says goodbye to WebSockets with
    * Close 1001, ends all sessions, frees the global contexts. Calling it again returns the same promise.
    *
+   * A handler may await it before anything else that it awaits, or behind its whole answer: it does not wait for that
+   * handler. One that awaits it in between waits for itself, until the grace is over.
+   *
    * @param options.grace how long running handlers and closing handshakes may take, in seconds, default 5
    */
   stop(options: { grace?: number } = {}): Promise<void> {

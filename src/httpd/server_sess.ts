@@ -51,7 +51,7 @@ export abstract class ServerSess {
 
   /** The fds of all sessions (`httpd_get_client_list`). */
   getClientList(): number[] {
-    return this.core.clientList();
+    return this.core.sessions.fds();
   }
 
   /** The session's context (`httpd_sess_get_ctx`). @throws EspError ESP_ERR_NOT_FOUND */
@@ -259,8 +259,8 @@ export abstract class ServerSess {
   }
 
   /**
-   * Address and port of a session's peer (`getpeername`): IPv4 as such, IPv6 without brackets. The address is empty if
-   * the peer has left.
+   * Address and port of a session's peer (`getpeername`): IPv4 as such, IPv6 without brackets. The address is empty on a
+   * Unix socket, and if the peer had left before its connection was accepted.
    *
    * @throws EspError ESP_ERR_NOT_FOUND
    */
@@ -290,7 +290,7 @@ export abstract class ServerSess {
 
   /** What an fd stands for (`httpd_ws_get_fd_info`): `HTTPD_WS_CLIENT_INVALID`, `_HTTP` or `_WEBSOCKET`. */
   wsGetFdInfo(fd: number): number {
-    const sess = this.core.find(fd);
+    const sess = this.core.sessions.get(fd);
     if (sess === undefined) return HTTPD_WS_CLIENT_INVALID;
     const { protocol } = sess;
     const open = protocol instanceof WsConn && sess.open && !protocol.closing;

@@ -10,16 +10,21 @@ import type { HttpdCore } from './core.js';
 import type { Listeners } from './listeners.js';
 
 export async function shutDown(core: HttpdCore, listeners: Listeners | undefined, graceMs: number): Promise<void> {
+  // who stops the server in a handler may await that, and would wait for itself
+  const caller = core.running;
   core.stopping = true;
   await listeners?.close();
+  core.admission.stop();
   const empty = new Promise<void>(resolve => {
-    core.onEmpty = resolve;
+    core.onRelease = () => {
+      if (core.isEmpty(caller)) resolve();
+    };
   });
   const timeUp = core.clock.after(graceMs, () => {
-    for (const sess of [...core.sessions]) core.contexts.run(sess.reset, sess, 'the server stops');
+    for (const sess of core.everySess()) core.contexts.run(sess.reset, sess, 'the server stops');
   });
   for (const sess of [...core.sessions]) sayGoodbye(sess);
-  if (core.sessions.size > 0) await empty;
+  if (!core.isEmpty(caller)) await empty;
   timeUp();
   core.deadlines.disarm();
   const { globalUserCtx, globalUserCtxFreeFn, globalTransportCtx, globalTransportCtxFreeFn } = core.config;

@@ -11,7 +11,7 @@ export function takeStats(core: HttpdCore, work: number): HttpdStats {
   const { stats } = core;
   const now = { idle: 0, head: 0, handling: 0, purging: 0, websocket: 0, closing: 0 };
   let tx = 0;
-  for (const sess of core.sessions) {
+  for (const sess of core.everySess()) {
     const { protocol } = sess;
     tx += sess.tx.pending;
     if (!sess.open || (protocol instanceof WsConn && protocol.closing)) now.closing += 1;

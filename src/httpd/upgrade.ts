@@ -38,7 +38,8 @@ export function beginUpgrade(conn: HttpConn, core: HttpdCore, route: Route, head
   const host = routeWs(core, route);
   let accepted: Accepted | undefined;
   // as a handler: what an application's wsAllowedOrigins throws is answered like what a handler throws
-  const check = (): number => {
+  const check = (): number | Promise<number> => (host.full ? core.admission.anotherLook().then(decide) : decide());
+  const decide = (): number => {
     const outcome = host.full ? FULL : checkRequest(head, route, host.onLateFailure);
     if ('status' in outcome) refuse(req, outcome);
     else accepted = outcome;

@@ -55,12 +55,16 @@ class EpollSocket extends Watched implements PortSocket {
   /** Has the kernel taken less than it was given? */
   private blocked = false;
   private peerEnded = false;
+  private readonly peer: Address;
 
   constructor(
     fd: number,
     private readonly listener: EpollListener,
   ) {
     super(fd);
+    const { libc } = listener.loop;
+    // the kernel forgets it when the connection is gone
+    this.peer = decodeAddress(libc, nameBuffer, libc.peerAddress(fd, nameBuffer));
   }
 
   get remoteAddress(): string {
@@ -147,11 +151,6 @@ class EpollSocket extends Watched implements PortSocket {
     this.reset();
     this.listener.onError(error);
     this.tell(handler, error);
-  }
-
-  private get peer(): Address {
-    const { libc } = this.listener.loop;
-    return decodeAddress(libc, nameBuffer, libc.peerAddress(this.fd, nameBuffer));
   }
 
   private get local(): Address {

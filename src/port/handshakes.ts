@@ -8,6 +8,7 @@
 import type * as net from 'node:net';
 import { plain } from './net_socket.js';
 import { Patrol } from './patrol.js';
+import { SecondLook } from './second_look.js';
 
 /** What bounds handshakes, and who is told of them. */
 export interface HandshakeSettings {
@@ -19,6 +20,10 @@ export interface HandshakeSettings {
   after(ms: number, callback: () => void): () => void;
   /** Who has this address, which may be one of many. */
   peerOf(address: string): string;
+  /** Calls back when all have been served whom a select loop has found ready. */
+  whenServed(fn: () => void): void;
+  /** May this address have no more, unless somebody has left? */
+  isPeerFull(remoteAddress: string): boolean;
   /**
    * A handshake is to begin. May it?
    *
@@ -31,6 +36,8 @@ export interface HandshakeSettings {
 
 /** A client's hello and a chain of certificates as long as OpenSSL takes are shorter. */
 const BYTES_MAX = 128 * 1024;
+/** So many connections wait for another look at who has left; further ones are decided on at once. */
+const WAITING_MAX = 1_024;
 /** How often it is looked at how many bytes have come, in ms. */
 const LOOK_MS = 20;
 
@@ -39,6 +46,12 @@ interface Handshake {
   readonly address: string;
   readonly peer: string;
   readonly done: () => void;
+}
+
+/** A connection whose handshake is to begin. */
+interface Newcomer {
+  readonly raw: net.Socket;
+  readonly go: () => void;
 }
 
 /** Some of them, the oldest first. */
@@ -76,6 +89,7 @@ export class Handshakes {
   private readonly bySize = new Map<number, Set<Crowd>>();
   private most = 0;
   private readonly patrol: Patrol<net.Socket> | undefined;
+  private readonly look: SecondLook<Newcomer>;
 
   /** @param waits may one wait for something else than its client? */
   constructor(
@@ -86,6 +100,26 @@ export class Handshakes {
       if (raw.bytesRead > BYTES_MAX) this.fail(raw, new Error(`it has sent more than ${BYTES_MAX} bytes`));
     };
     this.patrol = waits ? new Patrol(settings.after, LOOK_MS, look) : undefined;
+    this.look = new SecondLook(WAITING_MAX, settings.whenServed, newcomer => this.decide(newcomer));
+  }
+
+  /**
+   * A connection has come. It is refused for nobody who has left, and nobody who stays makes way for it meanwhile.
+   *
+   * @param go begins its handshake
+   */
+  admit(raw: net.Socket, go: () => void): void {
+    const { under, look, settings } = this;
+    const newcomer = { raw, go };
+    const seemsFull =
+      look.waiting.size > 0 || under.size >= settings.maxHandshakes || settings.isPeerFull(plain(raw.remoteAddress));
+    if (!seemsFull || !look.wait(newcomer)) this.decide(newcomer);
+  }
+
+  private decide({ raw, go }: Newcomer): void {
+    if (raw.destroyed) return;
+    if (this.begin(raw)) go();
+    else raw.destroy();
   }
 
   /** @returns whether it may go on */
@@ -143,6 +177,8 @@ export class Handshakes {
   }
 
   endAll(): void {
+    for (const { raw } of this.look.waiting) raw.destroy();
+    this.look.waiting.clear();
     for (const raw of [...this.under.keys()]) {
       this.end(raw);
       raw.destroy();

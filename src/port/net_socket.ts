@@ -28,6 +28,8 @@ export class NetSocket implements PortSocket {
     private readonly onError: (error: Error) => void,
   ) {
     (sock as Owned)[owner] = this;
+    // the kernel forgets it when the connection is gone; node:net keeps it once it has been asked
+    void sock.remoteAddress;
     sock.on('error', ignore);
   }
 
@@ -106,9 +108,10 @@ export class NetSocket implements PortSocket {
 
   reset(): void {
     this.release();
-    this.tcp?.resetAndDestroy();
-    // that alone would wait for what the peer has not taken
-    this.sock.destroy();
+    const { sock, tcp } = this;
+    if (tcp === undefined) sock.destroy();
+    else if (this.isShutting) sock.once('finish', () => tcp.resetAndDestroy());
+    else tcp.resetAndDestroy();
   }
 
   protected unblock(error: Error | null | undefined): void {
@@ -161,6 +164,15 @@ export class NetSocket implements PortSocket {
     const { handler } = this;
     this.reset();
     this.tell(handler, error);
+  }
+
+  /**
+   * Will FIN leave in the loop's next turn? Until then libuv refuses to reset a socket (EINVAL), and Node.js would let go of
+   * it without closing it.
+   */
+  protected get isShutting(): boolean {
+    const { writableEnded, writableLength, writableFinished } = this.sock;
+    return writableEnded && writableLength === 0 && !writableFinished;
   }
 
   protected release(): void {

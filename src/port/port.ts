@@ -51,7 +51,10 @@ export interface TlsInfo {
 
 /** One connection. */
 export interface PortSocket {
-  /** The peer's address, without brackets, IPv4 as such on a dual-stack socket too; empty if it has left. */
+  /**
+   * The peer's address, without brackets, IPv4 as such on a dual-stack socket too. It stays known when the connection is
+   * gone; empty on a Unix socket, and of a peer that had left before it was accepted.
+   */
   readonly remoteAddress: string;
   readonly remotePort: number;
   /** Where it reached us. */

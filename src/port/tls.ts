@@ -94,7 +94,7 @@ class TlsSocket extends NetSocket {
   override reset(): void {
     this.release();
     this.blocked = false;
-    this.tcp?.resetAndDestroy();
+    if (!this.isShutting) this.tcp?.resetAndDestroy();
     // node:tls frees at once what is on a socket that is gone, and OpenSSL may be calling: `accept` is within a handshake
     setImmediate(() => this.secured.destroy());
   }
@@ -245,8 +245,7 @@ async function listen(
     },
     raw => {
       raw.on('error', () => {});
-      if (handshakes.begin(raw)) secure.emit('connection', raw);
-      else raw.destroy();
+      handshakes.admit(raw, () => secure.emit('connection', raw));
     },
   );
   const file = await bind(server, options);

@@ -32,7 +32,7 @@ export function returnCtx(sess: Sess, from: CtxHolder, onFailure: OnFreeFailure)
   sess.freeCtx = from.freeCtx;
   sess.ignoreCtxChanges = from.ignoreSessCtxChanges;
   if (ctx !== from.sessCtx && !from.ignoreSessCtxChanges) free(ctx, freeCtx, onFailure);
-  if (sess.ended) releaseCtx(sess, onFailure);
+  if (sess.over) releaseCtx(sess, onFailure);
 }
 
 /** `httpd_sess_get_ctx`. */
@@ -70,7 +70,7 @@ export function setTransportCtx(
   if (old !== undefined && old.ctx !== ctx) free(old.ctx, old.freeFn, onFailure);
 }
 
-/** The session has ended: frees its contexts, but not under a handler that still runs. */
+/** The session is over: frees its contexts, but not under a handler that still runs. */
 export function releaseCtx(sess: Sess, onFailure: OnFreeFailure): void {
   if (sess.protocol.request !== undefined) return;
   const { ctx, freeCtx, transport } = sess;

@@ -53,13 +53,13 @@ export class Deadlines {
 
   /**
    * @param timeouts all timeouts in use, in ms; they set the pace
-   * @param all the sessions to look at
+   * @param groups the sessions to look at
    * @param whenServed calls back when what has come by now has been looked at: nothing of that is late
    */
   constructor(
     readonly clock: Clock,
     timeouts: readonly number[],
-    private readonly all: Iterable<Timed>,
+    private readonly groups: readonly Iterable<Timed>[],
     private readonly whenServed: (fn: () => void) => void,
   ) {
     this.tick = TICK_MAX;
@@ -108,7 +108,7 @@ export class Deadlines {
   private sweep(now: number): void {
     let remaining = false;
     this.armed = false;
-    for (const timed of this.all) if (timed.sweep(now)) remaining = true;
+    for (const group of this.groups) for (const timed of group) if (timed.sweep(now)) remaining = true;
     if (!remaining && !this.armed) this.disarm();
   }
 }

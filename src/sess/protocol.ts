@@ -41,7 +41,7 @@ export interface Protocol {
   onPeerEnd(): void;
   /** The time that was set with `setDeadline` has come. */
   onDeadline(): void;
-  /** The session has ended, with `unsent` bytes that have not left. Everything that waits must be settled. */
+  /** The session is over, with `unsent` bytes that have not left. Everything that waits must be settled. */
   onEnded(reason: string, unsent: number): void;
 }
 
@@ -80,6 +80,8 @@ export interface SessHost {
   onDrain(sess: Sess): void;
   /** Something threw where nothing may; the session is ended next. */
   onFault(sess: Sess, thrown: unknown): void;
-  /** The session has ended. */
-  onEnded(sess: Sess, reason: string): void;
+  /** The session is over: all is sent, or lost. Its socket has not been released yet, and may linger. */
+  onOver(sess: Sess, reason: string): void;
+  /** Its socket has been released. */
+  onReleased(sess: Sess): void;
 }

@@ -24,8 +24,9 @@ const RESOLVED = Promise.resolve();
 const OPEN = 0;
 /** What is queued still goes out, nothing more is looked at. */
 const FINISHING = 1;
-/** FIN has been sent; what still comes is discarded, so that no reset destroys our last answer. */
+/** The session is over and FIN has been sent; what still comes is discarded, so that no reset destroys our last answer. */
 const LINGERING = 2;
+/** The socket has been released. */
 const ENDED = 3;
 
 export class Sess implements SocketHandler, TxOwner, Timed {
@@ -42,6 +43,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   overrides: Overrides | undefined;
   /** Has the peer sent FIN? */
   peerEnded = false;
+  /** Is it in the table of sessions? The table says so. */
+  listed = false;
   /** When the peer has shown life, by what it sent or took, in ms, rounded up to a sweep. */
   heardAt: number;
   private state = OPEN;
@@ -85,14 +88,18 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     return this.state === OPEN;
   }
 
+  /** Has all ended but the socket, which may linger? */
+  get over(): boolean {
+    return this.state >= LINGERING;
+  }
+
   get ended(): boolean {
     return this.state === ENDED;
   }
 
   /** May it be purged to make room for another? */
   get purgeable(): boolean {
-    if (this.protocol.busy) return false;
-    return this.state === LINGERING || (this.state === OPEN && this.tx.pending === 0);
+    return !this.protocol.busy && this.state === OPEN && this.tx.pending === 0;
   }
 
   /** Has reading stopped, since too much waits for a handler? */
@@ -253,23 +260,31 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   /** Ends the session now. What is queued is lost. */
   end(reason: string, how: 'close' | 'reset' = 'close'): void {
     if (this.state === ENDED) return;
+    const lingered = this.over;
     this.state = ENDED;
     this.rxDeadline = this.txDeadline = 0;
     this.input.clear();
-    this.overrides?.stop();
     const unsent = this.tx.pending;
     this.tx.clear();
-    if (how === 'reset') this.sock.reset();
-    else this.sock.close();
+    try {
+      // its callbacks may still ask the socket
+      if (!lingered) this.conclude(reason, unsent);
+    } finally {
+      this.sock[how]();
+      this.host.onReleased(this);
+    }
+  }
+
+  /** The session is over: settles what waits for it, and tells the application. */
+  private conclude(reason: string, unsent: number): void {
+    this.overrides?.stop();
     try {
       this.protocol.onEnded(reason, unsent);
     } catch (thrown) {
       this.host.onFault(this, thrown);
     }
-    const why = `session ${this.fd} ended while it was being sent to: ${reason}`;
-    this.room?.reject(clientGone(ESP_ERR_HTTPD_RESP_SEND, why));
-    this.room = undefined;
-    this.host.onEnded(this, reason);
+    this.room?.reject(clientGone(ESP_ERR_HTTPD_RESP_SEND, `session ${this.fd} ended during a send: ${reason}`));
+    this.host.onOver(this, reason);
   }
 
   onData(len: number): void {
@@ -281,7 +296,7 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   onWritable(): void {
-    if (this.state === ENDED) return;
+    if (this.over) return;
     // it has taken what was sent before
     this.heardAt = this.host.deadlines.nextSweep;
     try {
@@ -292,7 +307,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   onClose(error: Error | undefined): void {
-    this.host.contexts.run(this.onLost, this, error);
+    const reason = error === undefined ? 'closed by the peer' : `connection lost: ${error.message}`;
+    this.host.contexts.run(this.end, this, reason);
   }
 
   private received(len: number): void {
@@ -322,18 +338,14 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     else if (this.state === OPEN && !this.pumping) this.pump();
   }
 
-  private onLost(error: Error | undefined): void {
-    this.end(error === undefined ? 'closed by the peer' : `connection lost: ${error.message}`);
-  }
-
   onTxProgress(sent: number, blocked: boolean, inCall: boolean): void {
-    if (this.state === ENDED) return;
+    if (this.over) return;
     this.host.stats.sent += sent;
     if (sent > 0) this.host.onActive(this);
     if (!blocked) this.txDeadline = 0;
     else if (sent > 0 || this.txDeadline === 0) this.armTx();
     if (this.state === FINISHING) {
-      if (this.tx.pending === 0) this.linger();
+      if (this.tx.pending === 0) this.host.contexts.run(this.linger, this, undefined);
       return;
     }
     if (this.drains && this.tx.pending * 2 <= this.host.txHighWater) {
@@ -358,16 +370,10 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     }
   }
 
-  onTxFault(thrown: unknown): void {
-    this.fault(thrown);
-  }
-
   sweep(now: number): boolean {
-    if (this.txDeadline !== 0 && now >= this.txDeadline) {
-      this.host.contexts.run(this.onTxDeadline, this, undefined);
-    } else if (this.rxDeadline !== 0 && now >= this.rxDeadline) {
-      this.host.contexts.run(this.onRxDeadline, this, undefined);
-    }
+    const { contexts } = this.host;
+    if (this.txDeadline !== 0 && now >= this.txDeadline) contexts.run(this.onTxDeadline, this, undefined);
+    else if (this.rxDeadline !== 0 && now >= this.rxDeadline) contexts.run(this.onRxDeadline, this, undefined);
     return this.rxDeadline !== 0 || this.txDeadline !== 0;
   }
 
@@ -378,13 +384,8 @@ export class Sess implements SocketHandler, TxOwner, Timed {
 
   private onRxDeadline(): void {
     this.rxDeadline = 0;
-    try {
-      if (this.state === LINGERING) this.end(this.finishReason);
-      else if (this.state === FINISHING) this.end(this.finishReason, 'reset');
-      else this.protocol.onDeadline();
-    } catch (thrown) {
-      this.fault(thrown);
-    }
+    if (this.state === OPEN) this.guard(() => this.protocol.onDeadline());
+    else this.end(this.finishReason, this.state === FINISHING ? 'reset' : 'close');
   }
 
   /** The session's overrides, made when first asked for. */
@@ -403,15 +404,17 @@ export class Sess implements SocketHandler, TxOwner, Timed {
   }
 
   private receiveOverridden(overrides: Overrides, len: number): void {
-    try {
+    this.guard(() =>
       overrides.receive(len, bytes => {
         this.input.arrive(bytes.copy(this.host.receive.claim()));
         this.pump();
         return this.open;
-      });
-    } catch (thrown) {
-      this.fault(thrown);
-    }
+      }),
+    );
+  }
+
+  onTxFault(thrown: unknown): void {
+    this.fault(thrown);
   }
 
   /** Something threw where nothing may: ends the session, and nothing else. */
@@ -420,18 +423,20 @@ export class Sess implements SocketHandler, TxOwner, Timed {
     this.end('internal error', 'reset');
   }
 
+  /** All is sent. */
   private linger(): void {
     this.txDeadline = 0;
     if (this.host.lingerMs === 0) return this.end(this.finishReason, 'reset');
     this.sock.shutdown();
     if (this.peerEnded) return this.end(this.finishReason);
     this.state = LINGERING;
-    this.rxDeadline = this.host.deadlines.clock.now() + this.host.lingerMs;
+    this.rxDeadline = this.now + this.host.lingerMs;
     this.host.deadlines.arm();
+    this.conclude(this.finishReason, 0);
   }
 
   private armTx(): void {
-    this.txDeadline = this.host.deadlines.clock.now() + this.host.sendWaitMs;
+    this.txDeadline = this.now + this.host.sendWaitMs;
     this.host.deadlines.arm();
   }
 

@@ -45,16 +45,19 @@ export class SessTable implements Iterable<Sess> {
 
   add(sess: Sess): void {
     this.byFd.set(sess.fd, sess);
+    sess.listed = true;
     this.link(sess);
   }
 
   remove(sess: Sess): void {
-    if (this.byFd.delete(sess.fd)) this.unlink(sess);
+    if (!this.byFd.delete(sess.fd)) return;
+    sess.listed = false;
+    this.unlink(sess);
   }
 
-  /** Makes `sess` the most recently used. */
+  /** Makes `sess` the most recently used, if it is one of these. */
   touch(sess: Sess): void {
-    if (this.newest === sess || sess.ended) return;
+    if (this.newest === sess || !sess.listed) return;
     this.unlink(sess);
     this.link(sess);
   }

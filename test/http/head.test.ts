@@ -76,7 +76,7 @@ describe('HEAD', () => {
       'GET /throws': () => Promise.reject(new Error('on purpose')),
     });
     const client = await connectTo(server);
-    const head = await client.send(request(`HEAD ${path}`)).readResponse({ toHead: true });
+    const head = await client.send(request(`HEAD ${path}`, 'Connection: close')).readResponse({ toHead: true });
     expect(head.status).toBe(status);
     expect(Number(head.headers['content-length'])).toBeGreaterThan(20);
     expect((await client.readAll()).toString()).toBe('');

@@ -287,7 +287,7 @@ const hooks: Conversation = {
   },
   client: async client => {
     client.send(post('/echo', BODY), request('GET /closed/1'), post('/closed', 'unread'), request('GET /sync'));
-    client.send(request('GET /nowhere'));
+    client.send(request('GET /nowhere', 'Connection: close'));
     await client.end();
   },
 };

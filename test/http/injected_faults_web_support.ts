@@ -127,7 +127,7 @@ function hooks(): Conversation {
       client.send(request('GET /private', authorization('a:b')), request('GET /private', authorization('a:a')));
       client.send(
         request('OPTIONS /private', 'Origin: https://example.com', 'Access-Control-Request-Method: GET'),
-        request('GET /nowhere', 'Origin: https://example.com'),
+        request('GET /nowhere', 'Origin: https://example.com', 'Connection: close'),
       );
       await client.end();
     },

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import type { HttpdServer } from '../../src/httpd/server.js';
+import { ManualClock } from '../support/clock.js';
+import type { RawClient } from '../support/raw_client.js';
 import { connectTo } from '../support/server.js';
-import { deferred, errorOf, isOpen, ok, request, serve, stillServes, until } from './support.js';
+import { deferred, errorOf, isOpen, ok, request, serve, stillServes, turns, until } from './support.js';
 
 describe('openFn and closeFn', () => {
   test('each is called once per session, with its fd', async () => {
@@ -98,22 +101,70 @@ describe('openFn and closeFn', () => {
     }
   });
 
-  test('closeFn still finds the contexts of its session, and the fd is gone after it', async () => {
-    const outcomes: unknown[] = [];
-    const freed: unknown[] = [];
-    const server = await serve(
-      { 'GET /': ok },
-      {
-        openFn: (hd, fd) => hd.sessSetCtx(fd, 'ctx', ctx => freed.push(ctx)),
-        closeFn: () => outcomes.push([...freed]),
-      },
-    );
-    const client = await connectTo(server);
-    expect(await isOpen(client, '/')).toBe(true);
-    client.reset();
-    await until(() => expect(freed).toEqual(['ctx']));
-    expect(outcomes).toEqual([[]]);
-  });
+  /** Ways in which a session comes to its end, each with a client that has been served once. */
+  const ENDS: Readonly<Record<string, (client: RawClient, server: HttpdServer) => unknown>> = {
+    'its client leaves': client => client.end(),
+    'its client resets the connection': client => client.reset(),
+    'its last answer is sent, and its client stays': client => client.send(request('GET /', 'Connection: close')),
+    'its request is broken': client => client.send('GET / HTTP/1.1\r\nno header\r\n\r\n'),
+    sessTriggerClose: (_client, server) => server.sessTriggerClose(server.getClientList()[0] as number),
+    'it is purged': (_client, server) => connectTo(server),
+    'its server stops': (_client, server) => void server.stop(),
+    'its client resets under a handler': async client => {
+      client.send(request('GET /never'));
+      await turns(5);
+      client.reset();
+    },
+  };
+
+  test.each(Object.entries(ENDS))(
+    'when %s, both closeFn and disconnected still find the session, in this order, and then its contexts are freed',
+    async (name, end) => {
+      const story: unknown[] = [];
+      const look = (what: string, server: HttpdServer, fd: number) => {
+        const { address, port } = server.sessGetPeer(fd);
+        const found = [server.sessGetCtx(fd), server.sessGetTransportCtx(fd), address, port];
+        story.push([what, ...found, server.getClientList().includes(fd)]);
+      };
+      let first = 0;
+      // the clock stands still: nobody's lingering ends
+      const server = await serve(
+        { 'GET /': ok, 'GET /never': () => new Promise(() => {}) },
+        {
+          maxOpenSockets: 1,
+          lruPurgeEnable: true,
+          openFn: (hd, fd) => {
+            if (first !== 0) return;
+            first = fd;
+            hd.sessSetCtx(fd, 'ctx', ctx => story.push(`free ${String(ctx)}`));
+            hd.sessSetTransportCtx(fd, 'transport', ctx => story.push(`free ${String(ctx)}`));
+          },
+          closeFn: (hd, fd) => {
+            if (fd === first) look('closeFn', hd, fd);
+          },
+        },
+        { clock: new ManualClock() },
+      );
+      server.on('disconnected', fd => {
+        if (fd === first) look('disconnected', server, fd);
+      });
+      const client = await connectTo(server);
+      const { localPort } = client;
+      expect(await isOpen(client, '/')).toBe(true);
+      await end(client, server);
+      await until(() => expect(story.length).toBeGreaterThanOrEqual(2));
+      const found = ['ctx', 'transport', '127.0.0.1', localPort, true];
+      expect(story.slice(0, 2)).toEqual([
+        ['closeFn', ...found],
+        ['disconnected', ...found],
+      ]);
+      // under a handler they wait for it
+      const freed = name.includes('handler') ? [] : ['free ctx', 'free transport'];
+      expect(story.slice(2)).toEqual(freed);
+      expect(server.getClientList()).not.toContain(first);
+      expect(await errorOf(() => server.sessGetCtx(first))).toBe('ESP_ERR_NOT_FOUND');
+    },
+  );
 });
 
 describe('sessTriggerClose', () => {

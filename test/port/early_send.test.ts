@@ -24,6 +24,8 @@ const tls = () =>
     after: () => () => {},
     later: () => () => {},
     peerOf: address => address,
+    whenServed: fn => fn(),
+    isPeerFull: () => false,
     begin: () => () => {},
     onFailure: () => {},
   });

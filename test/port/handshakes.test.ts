@@ -35,6 +35,8 @@ function start({ waits = false, ...settings }: Options = {}) {
       maxHandshakes: 4,
       after: (ms, callback) => clock.after(ms, callback),
       peerOf: address => address.split('.')[0] as string,
+      whenServed: fn => fn(),
+      isPeerFull: () => false,
       begin: () => () => {
         state.released += 1;
       },
@@ -129,4 +131,88 @@ test('an IPv4 peer of a listener for both versions is known by its IPv4 address'
   handshakes.begin(new FakeSocket('a', '::ffff:192.0.2.1') as unknown as net.Socket);
   handshakes.begin(new FakeSocket('b', undefined) as unknown as net.Socket);
   expect(begun).toEqual(['192.0.2.1', '']);
+});
+
+/** A turn and a half: what waits for another look has been decided on. */
+const twoTurns = async (): Promise<void> => {
+  for (let i = 0; i < 3; i++) await new Promise(resolve => setImmediate(resolve));
+};
+
+describe('a connection for which there seems to be no room', () => {
+  /** As `begin`, but by way of `admit`. */
+  function come(handshakes: Handshakes, name: string, begun: string[]): FakeSocket {
+    const socket = new FakeSocket(name, `${name[0]}.${name.slice(1)}`);
+    handshakes.admit(socket as unknown as net.Socket, () => begun.push(name));
+    return socket;
+  }
+
+  test('takes the place of one that is found to have left, and nobody else makes way', async () => {
+    const { handshakes, begin, gone, find } = start({ maxHandshakes: 2 });
+    begin('a1');
+    begin('b2');
+    const begun: string[] = [];
+    come(handshakes, 'c3', begun);
+    expect(begun).toEqual([]);
+    find('b2').emit('close');
+    await twoTurns();
+    expect(begun).toEqual(['c3']);
+    expect(gone()).toEqual(['b2']);
+  });
+
+  test('makes another make way when all are still there', async () => {
+    const { handshakes, begin, gone } = start({ maxHandshakes: 2 });
+    begin('a1');
+    begin('b2');
+    const begun: string[] = [];
+    come(handshakes, 'c3', begun);
+    await twoTurns();
+    expect([begun, gone()]).toEqual([['c3'], ['a1']]);
+  });
+
+  test('is refused for its address only when that is still full', async () => {
+    let full = true;
+    const settings = { isPeerFull: () => full, begin: () => (full ? undefined : () => {}) };
+    const { handshakes } = start(settings);
+    const begun: string[] = [];
+    come(handshakes, 'a1', begun);
+    full = false;
+    await twoTurns();
+    expect(begun).toEqual(['a1']);
+    full = true;
+    const refused = come(handshakes, 'a2', begun);
+    await twoTurns();
+    expect([begun, refused.destroyed]).toEqual([['a1'], true]);
+  });
+
+  test('keeps its place in front of those that come later', async () => {
+    let full = true;
+    const { handshakes } = start({ isPeerFull: address => full && address.startsWith('a') });
+    const begun: string[] = [];
+    come(handshakes, 'a1', begun);
+    come(handshakes, 'b2', begun);
+    full = false;
+    await twoTurns();
+    expect(begun).toEqual(['a1', 'b2']);
+  });
+
+  test('does not begin if it has left meanwhile, or the listener has closed', async () => {
+    const { handshakes, begin } = start({ maxHandshakes: 1 });
+    begin('a1');
+    const begun: string[] = [];
+    come(handshakes, 'b2', begun).destroy();
+    await twoTurns();
+    const waiting = come(handshakes, 'c3', begun);
+    handshakes.endAll();
+    await twoTurns();
+    expect([begun, waiting.destroyed]).toEqual([[], true]);
+  });
+
+  test('waits with 1,024 at most: one more is decided on at once', () => {
+    const { handshakes } = start({ isPeerFull: () => true });
+    const begun: string[] = [];
+    for (let i = 0; i < 1_024; i++) come(handshakes, `a${i}`, begun);
+    expect(begun).toEqual([]);
+    come(handshakes, 'z', begun);
+    expect(begun).toEqual(['z']);
+  });
 });

@@ -40,6 +40,8 @@ function settingsOf(options: tls.TlsOptions = {}, more: Partial<TlsSettings> = {
     after: (ms, callback) => clock.after(ms, callback),
     later: (ms, callback) => later.after(ms, callback),
     peerOf: address => address,
+    whenServed: fn => fn(),
+    isPeerFull: () => false,
     begin: address => {
       seen.begun.push(address);
       return () => {

@@ -10,7 +10,7 @@ interface Holder {
   ignoreCtxChanges: boolean;
   transportCtx: unknown;
   freeTransportCtx: ((ctx: unknown) => void) | undefined;
-  ended: boolean;
+  over: boolean;
   protocol: { request: CtxHolder | undefined };
 }
 
@@ -25,7 +25,7 @@ function setUp() {
     ignoreCtxChanges: false,
     transportCtx: undefined,
     freeTransportCtx: undefined,
-    ended: false,
+    over: false,
     protocol: { request: undefined },
   };
   const sess = holder as unknown as Sess;
@@ -39,7 +39,7 @@ function setUp() {
     returnCtx(sess, req, onFailure);
   };
   const end = () => {
-    holder.ended = true;
+    holder.over = true;
     releaseCtx(sess, onFailure);
   };
   return { freed, failures, free, onFailure, holder, sess, handle, end };

@@ -30,7 +30,7 @@ describe('deadlines', () => {
   test('one timer serves any number of sessions', () => {
     const clock = new ManualClock();
     const all = Array.from({ length: 500 }, () => new Due(9_000));
-    const deadlines = new Deadlines(clock, [5_000], all, AT_ONCE);
+    const deadlines = new Deadlines(clock, [5_000], [all], AT_ONCE);
     for (const _ of all) deadlines.arm();
     expect(clock.running).toBe(1);
   });
@@ -38,7 +38,7 @@ describe('deadlines', () => {
   test('what is due is told at the next sweep, never early', () => {
     const clock = new ManualClock(0);
     const due = new Due(5_000);
-    const deadlines = new Deadlines(clock, [5_000], [due], AT_ONCE);
+    const deadlines = new Deadlines(clock, [5_000], [[due]], AT_ONCE);
     deadlines.arm();
     clock.advance(4_999);
     expect(due.hits).toEqual([]);
@@ -49,7 +49,7 @@ describe('deadlines', () => {
   test('when nothing is due any more the timer ends; a new deadline starts it again', () => {
     const clock = new ManualClock(0);
     const all = [new Due(100), new Due(2_500)];
-    const deadlines = new Deadlines(clock, [4_000], all, AT_ONCE);
+    const deadlines = new Deadlines(clock, [4_000], [all], AT_ONCE);
     deadlines.arm();
     clock.advance(1_000);
     expect(clock.running).toBe(1);
@@ -67,7 +67,7 @@ describe('deadlines', () => {
   test('disarm ends the timer, and twice is fine', () => {
     const clock = new ManualClock();
     const due = new Due(1);
-    const deadlines = new Deadlines(clock, [100], [due], AT_ONCE);
+    const deadlines = new Deadlines(clock, [100], [[due]], AT_ONCE);
     deadlines.arm();
     deadlines.disarm();
     deadlines.disarm();
@@ -78,7 +78,7 @@ describe('deadlines', () => {
   test('a deadline that is set during a sweep keeps the timer', () => {
     const clock = new ManualClock(0);
     const all: Timed[] = [];
-    const deadlines = new Deadlines(clock, [400], all, AT_ONCE);
+    const deadlines = new Deadlines(clock, [400], [all], AT_ONCE);
     let at = 100;
     let hits = 0;
     all.push({
@@ -121,7 +121,7 @@ describe('deadlines', () => {
         return secondDue;
       },
     };
-    const deadlines = new Deadlines(clock, [4_000], [first, second], AT_ONCE);
+    const deadlines = new Deadlines(clock, [4_000], [[first, second]], AT_ONCE);
     deadlines.arm();
     clock.advance(1_000);
     expect([secondDue, clock.running]).toEqual([false, 1]);

@@ -4,9 +4,9 @@ import type { Sess } from '../../src/sess/sess.js';
 import { SessTable } from '../../src/sess/table.js';
 
 /** What the table looks at, and nothing else of a session. */
-function fake(fd: number, traits: { purgeable?: boolean; isWebsocket?: boolean; ended?: boolean } = {}): Sess {
-  const { purgeable = true, isWebsocket = false, ended = false } = traits;
-  return { fd, purgeable, ended, protocol: { isWebsocket } } as unknown as Sess;
+function fake(fd: number, traits: { purgeable?: boolean; isWebsocket?: boolean } = {}): Sess {
+  const { purgeable = true, isWebsocket = false } = traits;
+  return { fd, purgeable, listed: false, protocol: { isWebsocket } } as unknown as Sess;
 }
 
 function filled(count: number, traits: (i: number) => Parameters<typeof fake>[1] = () => ({})) {
@@ -92,8 +92,8 @@ describe('least recently used', () => {
     expect(table.purgeCandidate()).toBe(all[1]);
   });
 
-  test('touching a session that has ended does not bring it back', () => {
-    const { table, all } = filled(2, i => ({ ended: i === 0 }));
+  test('touching a session that is not there does not bring it back', () => {
+    const { table, all } = filled(2);
     table.remove(all[0] as Sess);
     table.touch(all[0] as Sess);
     expect(table.purgeCandidate()).toBe(all[1]);

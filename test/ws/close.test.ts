@@ -125,15 +125,16 @@ describe('a Close of the client', () => {
     expect(await errorOf(() => server.sessTriggerClose(fd))).toBe('ESP_ERR_NOT_FOUND');
   });
 
-  test('whose sender keeps the TCP connection open ends the session after a while all the same', async () => {
+  test('whose sender keeps the TCP connection open ends the session all the same, and its socket after a while', async () => {
     const closed: number[] = [];
-    const { open, clock } = await startWs({}, { closeFn: (_server, fd) => closed.push(fd) });
+    const { server, open, clock } = await startWs({}, { closeFn: (_server, fd) => closed.push(fd) });
     const ws = await open();
     ws.send({ opcode: CLOSE, payload: closeBody(1000) });
     await expectClosed(ws, 1000);
-    expect(closed).toEqual([]);
-    clock.advance(10_000);
     expect(closed).toHaveLength(1);
+    expect(server.getStats().sessions.now.closing).toBe(1);
+    clock.advance(10_000);
+    expect(server.getStats().sessions.now.closing).toBe(0);
   });
 
   test('of the ws client is a clean one', async () => {

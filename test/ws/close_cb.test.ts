@@ -284,8 +284,8 @@ describe('wsCloseCb is called once, and before closeFn, when a WebSocket ends by
       { closeFn: (_server, fd) => order.push(`closeFn ${fd}`), ...config },
     );
     ({ server } = ws);
-    const opened = await openAnyway(ws);
     server.on('disconnected', which => order.push(`disconnected ${which}`));
+    const opened = await openAnyway(ws);
     const { fd } = opened;
     await end({ ...ws, ...opened });
     await until(() => {

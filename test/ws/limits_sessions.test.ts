@@ -3,7 +3,7 @@ import { HTTP_GET } from '../../src/httpd/methods.js';
 import type { HttpdUri } from '../../src/httpd/route.js';
 import { wsFrame } from '../../src/httpd_ws/frame_type.js';
 import { connectTo } from '../support/server.js';
-import { BINARY, CLOSE, closeBody, handshakeRequest, hex, TEXT, type WsRawClient } from '../support/ws_frames.js';
+import { BINARY, CLOSE, closeBody, handshakeRequest, hex, TEXT, WsRawClient } from '../support/ws_frames.js';
 import { deferred, echo, onFrame, startWs, until, type WsServer } from './ws_server.js';
 import { endLog, expectSilence, lastFd, OFFER, pass, turns } from './ws_watch.js';
 
@@ -45,6 +45,21 @@ describe('wsMaxSessions', () => {
     expect(called).toEqual([]);
     await expectSilence(a);
     await expectSilence(b);
+  });
+
+  test.each([
+    ['left without a Close', (ws: WsRawClient) => ws.raw.socket.destroy()],
+    ['reset its connection', (ws: WsRawClient) => ws.raw.reset()],
+  ])('does not count one that has %s while the server was held up', async (_how, leave) => {
+    const ws = await startWs({ wsMaxSessions: 1 });
+    let first = await ws.open();
+    for (let i = 0; i < 5; i++) {
+      // both lie in the kernel when the server looks: first the request
+      const client = await connectTo(ws.server);
+      const opening = WsRawClient.upgrade(client);
+      leave(first);
+      first = await opening;
+    }
   });
 
   test('the connection that was refused serves further requests, and may try again', async () => {
