@@ -77,6 +77,25 @@ test.each([
 });
 
 test.each([
+  ['a length', 'Content-Length: 5\r\n', true],
+  ['a length of 0', 'Content-Length: 0\r\n', false],
+  ['chunks', 'Transfer-Encoding: chunked\r\n', true],
+  ['neither', '', true],
+])('an answer to HEAD with %s: does it close, since content may be sent behind it', (_name, fields, closes) => {
+  const answer = new RawAnswer(true);
+  const head = `${OK}${fields}\r\n`;
+  expect(answer.push(Buffer.from(`${head}hello`))).toBe(head.length);
+  expect([answer.complete, answer.closes]).toEqual([true, closes]);
+});
+
+test('tells how many bytes belong to it', () => {
+  const answer = new RawAnswer(false);
+  expect(answer.push(Buffer.from(`${OK}Content-Length: 5\r\n\r\nhe`))).toBe(OK.length + 23);
+  expect(answer.push(Buffer.from('llo, world'))).toBe(3);
+  expect(answer.push(Buffer.from('!'))).toBe(0);
+});
+
+test.each([
   ['as long as may be looked at', 0, true],
   ['a byte longer', 1, false],
 ])('a head that is %s is the same however it is cut', (_name, more, looked) => {
