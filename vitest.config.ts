@@ -47,8 +47,8 @@ const common = {
 
 const ALL_OVER_TLS = process.env.ALL_OVER_TLS === '1';
 
-/** Quiet: tests that look at the log bring their own logger. */
-const HTTPD_LOG = 'silent';
+/** Quiet: tests that look at the log bring their own logger. All that any project sets, since projects share processes. */
+const ENV = { HTTPD_LOG: 'silent', SELECT_LOOP: 'auto', OVER_TLS: '0' };
 
 export default defineConfig({
   test: {
@@ -62,17 +62,17 @@ export default defineConfig({
           name: 'rooms',
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ON_EACH_PORT],
-          env: { HTTPD_LOG },
+          env: ENV,
         },
       },
-      { test: { ...common, name: 'epoll', include: ON_EACH_PORT, env: { HTTPD_LOG, SELECT_LOOP: 'epoll' } } },
+      { test: { ...common, name: 'epoll', include: ON_EACH_PORT, env: { ...ENV, SELECT_LOOP: 'epoll' } } },
       {
         test: {
           ...common,
           name: 'net',
           include: ON_EACH_PORT,
           exclude: [...configDefaults.exclude, ...(EPOLL_HERE ? ON_ONE_PORT : [])],
-          env: { HTTPD_LOG, SELECT_LOOP: 'net' },
+          env: { ...ENV, SELECT_LOOP: 'net' },
         },
       },
       {
@@ -81,7 +81,7 @@ export default defineConfig({
           name: 'tls',
           include: OVER_TLS,
           exclude: [...configDefaults.exclude, ...PLAIN_ONLY, ...(ALL_OVER_TLS ? [] : SAME_OVER_TLS)],
-          env: { HTTPD_LOG, SELECT_LOOP: 'net', OVER_TLS: '1' },
+          env: { ...ENV, SELECT_LOOP: 'net', OVER_TLS: '1' },
         },
       },
     ],
