@@ -11,13 +11,14 @@
 const SHARE_MS = 2;
 /** In one turn of the loop sessions go on for so many ms. */
 const TURN_MS = 10;
-/** The clock is looked at once in so many steps at most: in fewer where steps take long. */
-const STEPS_MAX = 16;
+/** The clock is looked at once in so many steps at first, then in up to so many where they are quick: in fewer where they take long. */
+const STEPS_FIRST = 16;
+const STEPS_MAX = 64;
 
 export class TurnBudget<S> {
   /** Steps until the clock is looked at. */
-  private left = STEPS_MAX;
-  private steps = STEPS_MAX;
+  private left = STEPS_FIRST;
+  private steps = STEPS_FIRST;
   /** When it was looked at in this turn; undefined: not yet. */
   private lookedAt: number | undefined;
   private turnEnd = 0;
