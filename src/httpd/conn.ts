@@ -433,7 +433,7 @@ export class HttpConn implements Protocol, ReqOwner, ResponseHost {
     this.current = undefined;
     this.core.stats.end(this.began);
     this.endStream();
-    if (!resp.complete) {
+    if (!resp.complete && !this.later.endsWithConnection) {
       this.core.story.failure(req, 'it ended before its response did', 'error');
       return this.close('a response was left incomplete');
     }

@@ -1,5 +1,5 @@
 /**
- * A response that the application writes itself, byte by byte, with `socketSend`: where it ends, which is where the next
+ * A response that the application writes itself, byte by byte, with `req.send` or `socketSend`: where it ends, which is where the next
  * request of its connection may be answered (RFC 9112 section 6.3). Pure.
  */
 import { ChunkedDecoder } from './chunked.js';
@@ -34,6 +34,11 @@ export class RawAnswer {
   /** Is there nothing more to send? One that only the end of the connection ends never is. */
   get complete(): boolean {
     return this.part === 'nothing';
+  }
+
+  /** Does the end of the connection end it? */
+  get endsWithConnection(): boolean {
+    return this.part === 'rest';
   }
 
   /** @returns how many of these bytes belong to it: what stands behind its end does not */

@@ -290,11 +290,17 @@ export class HttpdReq extends ReqHead {
     return this.respSendErr(HTTPD_500_INTERNAL_SERVER_ERROR);
   }
 
-  /** Sends bytes as they are (`httpd_send`): the handler writes status line and framing itself. */
+  /**
+   * Sends bytes as they are (`httpd_send`): the handler writes status line and framing itself. What stands behind the end that
+   * these tell is not sent, nor is content behind a response to HEAD, and the connection is closed; so it is where the
+   * handler ends before its response.
+   */
   send(bytes: Body): Promise<void> {
     try {
       checkBody('send', bytes);
-      return this.live('send').resp.sendRaw(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+      return this.live('send').resp.sendRaw(
+        typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+      );
     } catch (error) {
       return rejected(error);
     }

@@ -6,6 +6,7 @@ import { latin1Write } from '../latin1.js';
 import type { Sess } from '../sess/sess.js';
 import { RESERVE_MAX, type TxQueue } from '../sess/tx.js';
 import { isFieldValue, isToken, listHas } from './headers.js';
+import type { LaterAnswer } from './later_answer.js';
 
 /** What a response needs from its connection. */
 export interface ResponseHost {
@@ -17,6 +18,8 @@ export interface ResponseHost {
   keepAlive(): boolean;
   onHeadersSent(): void;
   onSentData(len: number): void;
+  /** What the application writes of the response itself. */
+  readonly later: Pick<LaterAnswer, 'begun' | 'send'>;
 }
 
 /** Body of a response. */
@@ -28,11 +31,9 @@ const NONE = 0;
 const STREAMING = 1;
 /** The head is out; as many bytes as it has announced follow. */
 const ANNOUNCED = 2;
-/** A part of it has been written on the session itself, past the request. */
+/** The application writes the bytes of the response itself, and has not written all. */
 const OUTSIDE = 3;
-/** The application writes the bytes of the response itself. */
-const RAW = 4;
-const COMPLETE = 5;
+const COMPLETE = 4;
 
 const DEFAULT_STATUS = '200 OK';
 const DEFAULT_TYPE = 'text/html';
@@ -94,9 +95,9 @@ export class Response {
     return this.status.charCodeAt(0) - 0x30;
   }
 
-  /** Is there nothing more to send? What the application framed itself counts as complete. */
+  /** Is there nothing more to send? */
   get complete(): boolean {
-    return this.phase >= RAW;
+    return this.phase === COMPLETE;
   }
 
   /** Gets ready for the response to another request. */
@@ -261,18 +262,16 @@ export class Response {
   }
 
   /** Sends bytes as they are. */
-  sendRaw(bytes: Uint8Array): Promise<void> {
+  sendRaw(bytes: Buffer): Promise<void> {
+    const { host } = this;
     // raw bytes inside a body that the library frames would break its framing
-    if (this.phase !== RAW) this.mustNotHaveBegun('send');
-    const { sess } = this.host;
-    sess.admit(false);
-    sess.tx.write(bytes);
-    this.phase = RAW;
-    this.host.onSentData(bytes.length);
-    return sess.sent();
+    if (!host.later.begun) this.mustNotHaveBegun('send');
+    host.sess.admit(false);
+    host.onSentData(host.later.send(bytes, 'request'));
+    return host.sess.sent();
   }
 
-  /** The application has written the response, or a part of it, on the session. */
+  /** The application has written the response itself, or a part of it. */
   writtenOutside(complete: boolean): void {
     this.phase = complete ? COMPLETE : OUTSIDE;
   }

@@ -129,7 +129,7 @@ export abstract class ServerSess {
     const buf = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     if (sess.overrides?.active) return sess.sock.send(buf, 0, buf.length);
     sess.admit(false);
-    if (sess.protocol instanceof HttpConn) sess.protocol.later.send(buf);
+    if (sess.protocol instanceof HttpConn) sess.protocol.later.send(buf, 'session');
     else sess.tx.write(buf);
     return bytes.length;
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HTTPD_403_FORBIDDEN } from '../../src/httpd/http_err.js';
 import type { HttpdReq } from '../../src/httpd/req.js';
-import { connectTo } from '../support/server.js';
+import { collectLog, connectTo } from '../support/server.js';
 import { errorOf, exchange, isOpen, ok, post, request, serve } from './support.js';
 
 describe('error answers from a handler', () => {
@@ -103,6 +103,76 @@ describe('send, raw', () => {
     expect(await isOpen(client, '/')).toBe(true);
     expect(names).toEqual(Array(4).fill('ESP_ERR_INVALID_STATE'));
     expect(client.received).toHaveLength(0);
+  });
+
+  test.each([
+    ['HEAD', 'at once', ['HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello']],
+    ['HEAD', 'by itself', ['HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n', 'hello']],
+    [
+      'GET',
+      'and more than it has announced',
+      ['HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nhello', 'HTTP/1.1 200 OK\r\n'],
+    ],
+  ])(
+    'to a %s, with content %s: only what belongs to the response is sent, and it is the last',
+    async (method, _name, sent) => {
+      const { logger, lines } = collectLog('warn');
+      const server = await serve(
+        {
+          'GET /': async req => {
+            for (const bytes of sent) await req.send(bytes);
+          },
+        },
+        { logger },
+      );
+      const client = await connectTo(server);
+      client.send(`${request(`${method} /`)}${request('GET /')}`);
+      expect((await client.readAll()).toString()).toBe(sent[0]?.slice(0, sent[0].indexOf('\r\n\r\n') + 4));
+      expect(lines).toHaveLength(method === 'HEAD' ? 0 : 2);
+    },
+  );
+
+  test.each([
+    ['less than it has announced', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell', 1],
+    ['no length', 'HTTP/1.1 200 OK\r\n\r\nhello', 0],
+    ['no HTTP', 'hello', 1],
+  ])('with %s: nothing comes behind it but the end', async (_name, sent, logged) => {
+    const { logger, lines } = collectLog('warn');
+    const server = await serve({ 'GET /': req => req.send(sent), 'GET /ok': ok }, { logger });
+    const client = await connectTo(server);
+    client.send(`${request('GET /')}${request('GET /ok')}`);
+    expect((await client.readAll()).toString()).toBe(sent);
+    expect(lines).toHaveLength(logged);
+  });
+
+  test('an interim response is none: the answer may come otherwise', async () => {
+    const server = await serve({
+      'GET /': async req => {
+        await req.send('HTTP/1.1 103 Early Hints\r\n\r\n');
+        await req.respSend('answer');
+      },
+      'GET /ok': ok,
+    });
+    const client = await connectTo(server);
+    client.send(request('GET /'));
+    expect((await client.readResponse()).status).toBe(103);
+    expect((await client.readResponse()).text).toBe('answer');
+    expect(await isOpen(client, '/ok')).toBe(true);
+  });
+
+  test('its beginning, when a work sends the rest: the next request waits for that', async () => {
+    const server = await serve({
+      'GET /': req => {
+        const fd = req.toSockfd();
+        req.handle.queueWork(() => req.handle.socketSend(fd, Buffer.from('llo')));
+        return req.send('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe');
+      },
+      'GET /ok': ok,
+    });
+    const client = await connectTo(server);
+    client.send(`${request('GET /')}${request('GET /ok')}`);
+    expect((await client.readResponse()).text).toBe('hello');
+    expect((await client.readResponse()).text).toBe('ok');
   });
 
   test('send behind respSend is refused', async () => {

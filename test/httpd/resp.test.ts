@@ -6,6 +6,7 @@ import {
   ESP_ERR_INVALID_STATE,
   EspError,
 } from '../../src/err.js';
+import { RawAnswer } from '../../src/httpd/raw_answer.js';
 import { Response, type ResponseHost } from '../../src/httpd/resp.js';
 import type { Sess } from '../../src/sess/sess.js';
 import { Outbox, TxQueue } from '../../src/sess/tx.js';
@@ -42,6 +43,7 @@ function setUp(options: Options = {}) {
     },
     sent: () => Promise.resolve(),
   } as unknown as Sess;
+  const raw = new RawAnswer(options.isHead ?? false);
   const host: ResponseHost = {
     sess,
     maxRespHeaders: options.maxRespHeaders ?? 8,
@@ -49,6 +51,17 @@ function setUp(options: Options = {}) {
     keepAlive: () => options.keepAlive ?? true,
     onHeadersSent: () => events.push('headers'),
     onSentData: len => events.push(`data ${len}`),
+    later: {
+      get begun() {
+        return raw.begun;
+      },
+      send(bytes) {
+        const n = raw.push(bytes);
+        tx.write(bytes.subarray(0, n));
+        resp.writtenOutside(raw.complete);
+        return n;
+      },
+    },
   };
   const resp = new Response(host);
   resp.reset(options.isHead ?? false, options.http10 ?? false);
