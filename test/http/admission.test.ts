@@ -147,6 +147,19 @@ describe('clients that have left do not count when a new one arrives', () => {
     expect(await isOpen(fresh, '/')).toBe(true);
   });
 
+  test('a place that comes free is for who waits for it, not for who comes next', async () => {
+    const port = new MemPort();
+    const server = await serve({ 'GET /': ok }, { maxOpenSockets: 1 }, { port });
+    const leaving = port.connect();
+    const first = port.connect().deliver(request('GET /'));
+    leaving.reset();
+    const second = port.connect().deliver(request('GET /'));
+    await until(() => expect(second.sent.toString()).toMatch(/^HTTP\/1\.1 503 /));
+    expect(first.sent.toString()).toMatch(/^HTTP\/1\.1 200 /);
+    for (const conn of port.open) conn.reset();
+    expect(server.getClientList()).toEqual([]);
+  });
+
   test('1,024 wait at most: one more is refused at once', async () => {
     const port = new MemPort();
     const server = await serve({ 'GET /': ok }, { maxOpenSockets: 1 }, { port });
