@@ -22,8 +22,6 @@ import type { HttpdCore } from './core.js';
 export const LISTEN_FD = 3;
 /** Connections beyond `maxOpenSockets` that are told so at a time; further ones are reset. */
 const REFUSALS_MAX = 64;
-/** So many connections wait for another look at who has left; further ones are decided on at once. */
-const WAITING_MAX = 1_024;
 
 const FULL_PAGE = '<p>The server has no free connection. Try again soon.</p>';
 const FULL_HEAD =
@@ -40,13 +38,11 @@ export class Admission {
   /** Connections that are told that there is no room, until their sockets are released. */
   readonly refused = new Set<Sess>();
   private readonly look = new SecondLook<Sess>(
-    WAITING_MAX,
     fn => this.core.whenServed(fn),
     sess => this.core.contexts.run(this.decide, this, sess),
   );
   /** Requests that wait for the same look. */
   private readonly requests = new SecondLook<() => void>(
-    WAITING_MAX,
     fn => this.core.whenServed(fn),
     resolve => resolve(),
   );

@@ -36,8 +36,6 @@ export interface HandshakeSettings {
 
 /** A client's hello and a chain of certificates as long as OpenSSL takes are shorter. */
 const BYTES_MAX = 128 * 1024;
-/** So many connections wait for another look at who has left; further ones are decided on at once. */
-const WAITING_MAX = 1_024;
 /** How often it is looked at how many bytes have come, in ms. */
 const LOOK_MS = 20;
 
@@ -100,7 +98,7 @@ export class Handshakes {
       if (raw.bytesRead > BYTES_MAX) this.fail(raw, new Error(`it has sent more than ${BYTES_MAX} bytes`));
     };
     this.patrol = waits ? new Patrol(settings.after, LOOK_MS, look) : undefined;
-    this.look = new SecondLook(WAITING_MAX, settings.whenServed, newcomer => this.decide(newcomer));
+    this.look = new SecondLook(settings.whenServed, newcomer => this.decide(newcomer));
   }
 
   /**
