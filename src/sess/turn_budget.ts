@@ -112,17 +112,28 @@ export class TurnBudget<S> {
     this.turnEnd = end;
     // who comes meanwhile, or waits again, is for another turn
     let { size } = waiting;
-    for (const sess of waiting) {
-      this.current = undefined;
-      waiting.delete(sess);
-      this.queued = waiting.size;
-      this.goOn(sess);
-      this.tell(sess);
-      size -= 1;
-      if (size === 0 || this.now() >= end) break;
+    try {
+      for (const sess of waiting) {
+        this.current = undefined;
+        waiting.delete(sess);
+        this.queued = waiting.size;
+        this.letGoOn(sess);
+        size -= 1;
+        if (size === 0 || this.now() >= end) break;
+      }
+    } finally {
+      // what one throws is nobody else's
+      if (waiting.size > 0) this.plan();
     }
-    if (waiting.size > 0) this.plan();
   };
+
+  private letGoOn(sess: S): void {
+    try {
+      this.goOn(sess);
+    } finally {
+      this.tell(sess);
+    }
+  }
 
   /** `sess` has gone on. */
   private tell(sess: S): void {

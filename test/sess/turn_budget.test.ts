@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { TurnBudget } from '../../src/sess/turn_budget.js';
+
+afterEach(() => vi.useRealTimers());
 
 const turn = () => new Promise<void>(resolve => setImmediate(resolve));
 
@@ -110,4 +112,27 @@ test('whenServed comes when all that wait have gone on, and at once if none does
   trial.goOn('g', 4);
   for (let i = 0; i < 10; i++) await turn();
   expect(went.slice(0, 9)).toEqual(['at once', 'a', 'b', 'c', 'd', 'e', 'f', 'served', 'g']);
+});
+
+test('one that throws when it goes on leaves nobody waiting, and no one that waits to be served untold', () => {
+  vi.useFakeTimers({ toFake: ['setImmediate'] });
+  const went: string[] = [];
+  let time = 0;
+  const budget = new TurnBudget<string>(
+    () => time,
+    who => {
+      went.push(who);
+      if (who === 'a') throw new Error('a logger fails');
+    },
+  );
+  for (const who of ['a', 'b']) {
+    while (budget.spend(who, 1, false)) time += 4;
+    budget.whenServed(() => went.push(`behind ${who}`));
+  }
+  const turnOver = () => {
+    for (let i = 0; i < 4; i++) vi.runOnlyPendingTimers();
+  };
+  expect(turnOver).toThrow('a logger fails');
+  turnOver();
+  expect(went).toEqual(['a', 'behind a', 'b', 'behind b']);
 });
