@@ -13,7 +13,7 @@ import type { ConnectionClient, ConnectionHost, Ending, Journey } from './connec
 import { internalError, NO_ERROR, WEBSOCKET_ERROR_TYPE_SERVER_CLOSE, type WsResponse } from './errors.js';
 import type { ClientEvents, WsConnectedEvent } from './events.js';
 import type { Hop } from './redirect.js';
-import { uriOf } from './target.js';
+import { type Target, uriOf } from './target.js';
 
 /** What a run needs from its client: what stays from one connection to the next. */
 export interface RunClient extends ConnectionClient {
@@ -114,7 +114,7 @@ export class Run implements ConnectionHost {
     this.connection = undefined;
     client.onConnectionEnded();
     if (ending.next !== undefined) {
-      client.log.info(`redirected to ${escapeForLog(uriOf(ending.next.target))}`);
+      client.log.info(`redirected to ${shown(ending.next.target)}`);
       return this.goTo(ending.next);
     }
     this.telling = true;
@@ -167,7 +167,7 @@ export class Run implements ConnectionHost {
 
   private goTo(hop: Hop): void {
     const { client } = this;
-    if (client.log.debugOn) client.log.debug(`connecting to ${escapeForLog(uriOf(hop.target))}`);
+    if (client.log.debugOn) client.log.debug(`connecting to ${shown(hop.target)}`);
     try {
       // redirections do not make an attempt longer
       const withinMs = Math.max(0, this.attemptEnds - client.clock.now());
@@ -208,4 +208,9 @@ export class Run implements ConnectionHost {
     if (client.destroyed) client.release();
     this.end.resolve();
   }
+}
+
+/** A target in a log: without its query, which may hold a secret. */
+function shown(target: Target): string {
+  return escapeForLog(uriOf(target).replace(/\?.*$/, ''));
 }

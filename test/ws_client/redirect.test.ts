@@ -7,6 +7,7 @@ import type { EspWebsocketClientConfig } from '../../src/ws_client/config.js';
 import { WEBSOCKET_ERROR_TYPE_HANDSHAKE } from '../../src/ws_client/errors.js';
 import type { WsConnectedEvent } from '../../src/ws_client/events.js';
 import { certificates } from '../support/certificates.js';
+import { collectLog } from '../support/server.js';
 import { TEXT } from '../support/ws_frames.js';
 import {
   afterwards,
@@ -72,6 +73,19 @@ describe('a redirection is followed', () => {
   ])("to '%s', which is relative", async (location, target) => {
     const { server } = await redirectedTo(to(location));
     expect(line(await (await server.next()).accept())).toBe(`GET ${target} HTTP/1.1`);
+  });
+
+  test('and the log tells where to, without the queries: they may hold what nobody else is to read', async () => {
+    const { logger, lines } = collectLog();
+    const { server } = await redirectedTo(to('/there?token=secret'), { logger });
+    await (await server.next()).accept();
+    const { uri } = server;
+    expect(lines.filter(text => text.includes('127.0.0.1'))).toEqual([
+      `D websocket_client: connecting to ${uri}/a/b`,
+      `I websocket_client: redirected to ${uri.replace('/ws', '')}/there`,
+      `D websocket_client: connecting to ${uri.replace('/ws', '')}/there`,
+    ]);
+    expect(lines.join()).not.toMatch(/\?q|secret/);
   });
 
   test.each(['ws', 'http'])('to another server by %s, and the application hears of the last one only', async scheme => {
