@@ -17,7 +17,7 @@ import { FORM_SEEDS } from '../seeds_form.js';
 import { demand, difference } from './finding.js';
 import { type FormSeen, type PartSeen, readMultipart, readPairs } from './form_reference.js';
 import { controls } from './manner.js';
-import type { Target } from './target.js';
+import { PureTarget } from './pure.js';
 
 /** Limits that short inputs reach, some that hardly any reaches, and the least. */
 const LIMITS: readonly FormOptions[] = [
@@ -33,15 +33,9 @@ const BOUNDARIES = ['x', '-x-', '--'] as const;
 type Reading = 'all' | 'nothing' | 'some';
 const READINGS = ['all', 'nothing', 'some'] as const satisfies readonly Reading[];
 
-export class FormTarget implements Target {
+export class FormTarget extends PureTarget {
   readonly name = 'form';
-  readonly controls = 2;
-  readonly maxLen = 1_024;
   readonly seeds = FORM_SEEDS;
-
-  static start(): Promise<FormTarget> {
-    return Promise.resolve(new FormTarget());
-  }
 
   async run(input: Buffer): Promise<void> {
     if (input.length < this.controls) return;
@@ -65,18 +59,8 @@ export class FormTarget implements Target {
     }
   }
 
-  replay(input: Buffer): Promise<void> {
-    return this.run(input);
-  }
-
   mutate(bytes: Buffer, other: Buffer, random: Random): Buffer {
     return mutateForm(bytes, other, random);
-  }
-
-  drop(): void {}
-
-  stop(): Promise<void> {
-    return Promise.resolve();
   }
 }
 

@@ -13,7 +13,7 @@ import { RAW_ANSWER_SEEDS } from '../seeds_raw.js';
 import { type Answer, readAnswers } from './answers.js';
 import { demand, Finding, shown } from './finding.js';
 import { controls } from './manner.js';
-import type { Target } from './target.js';
+import { PureTarget } from './pure.js';
 
 /** What the server knows of a response when all bytes have been sent. */
 interface Known {
@@ -24,15 +24,9 @@ interface Known {
 
 const BARE_LF = /(?:^|[^\r])\n/;
 
-export class RawAnswerTarget implements Target {
+export class RawAnswerTarget extends PureTarget {
   readonly name = 'raw';
-  readonly controls = 2;
-  readonly maxLen = 1_024;
   readonly seeds = RAW_ANSWER_SEEDS;
-
-  static start(): Promise<RawAnswerTarget> {
-    return Promise.resolve(new RawAnswerTarget());
-  }
 
   run(input: Buffer): Promise<void> {
     if (input.length >= this.controls) {
@@ -42,18 +36,8 @@ export class RawAnswerTarget implements Target {
     return Promise.resolve();
   }
 
-  replay(input: Buffer): Promise<void> {
-    return this.run(input);
-  }
-
   mutate(bytes: Buffer, other: Buffer, random: Random): Buffer {
     return mutateHttp(bytes, other, random);
-  }
-
-  drop(): void {}
-
-  stop(): Promise<void> {
-    return Promise.resolve();
   }
 }
 

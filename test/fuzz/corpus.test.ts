@@ -9,8 +9,8 @@ import { WsTarget } from '../../fuzz/targets/ws.js';
 const targets: readonly Target[] = await Promise.all([
   HttpTarget.start(),
   WsTarget.start(),
-  FormTarget.start(),
-  RawAnswerTarget.start(),
+  new FormTarget(),
+  new RawAnswerTarget(),
 ]);
 
 afterAll(async () => {
