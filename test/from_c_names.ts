@@ -8,15 +8,8 @@ import type { NameList } from './c_names/make.js';
 import type { HeaderNames } from './c_names/read_headers.js';
 
 /** What one header declares. Of a constant without a value the header states none, or it differs between versions. */
-export interface CNames {
-  readonly functions: readonly string[];
-  /** By the struct's name. */
-  readonly fields: Readonly<Record<string, readonly string[]>>;
+export interface CNames extends Omit<HeaderNames, 'constants'> {
   readonly constants: Readonly<Record<string, number | string | undefined>>;
-  /** Types of functions. */
-  readonly callbacks: readonly string[];
-  readonly types: readonly string[];
-  readonly kconfig: readonly string[];
 }
 
 const LISTS = new URL('c_names/', import.meta.url);

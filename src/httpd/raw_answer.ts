@@ -1,6 +1,6 @@
 /**
- * A response that the application writes itself, byte by byte, with `req.send` or `socketSend`: where it ends, which is where the next
- * request of its connection may be answered (RFC 9112 section 6.3). Pure.
+ * A response that the application writes itself, byte by byte, with `req.send` or `socketSend`: where it ends, which is
+ * where the next request of its connection may be answered (RFC 9112 section 6.3). Pure.
  */
 import { ChunkedDecoder } from './chunked.js';
 import { findHeader, listHas } from './headers.js';

@@ -6,7 +6,6 @@ import { latin1Write } from '../latin1.js';
 import type { Sess } from '../sess/sess.js';
 import { RESERVE_MAX, type TxQueue } from '../sess/tx.js';
 import { isFieldValue, isToken, listHas } from './headers.js';
-import type { LaterAnswer } from './later_answer.js';
 
 /** What a response needs from its connection. */
 export interface ResponseHost {
@@ -19,7 +18,7 @@ export interface ResponseHost {
   onHeadersSent(): void;
   onSentData(len: number): void;
   /** What the application writes of the response itself. */
-  readonly later: Pick<LaterAnswer, 'begun' | 'send'>;
+  readonly later: { readonly begun: boolean; send(bytes: Buffer, by: 'request'): number };
 }
 
 /** Body of a response. */

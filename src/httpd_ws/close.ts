@@ -1,7 +1,6 @@
 /**
  * Close codes, and the ways in which a peer can break RFC 6455, each with the code that it ends with.
  */
-
 import { invalidArg } from '../err.js';
 import { isUtf8 } from '../is_utf8.js';
 

@@ -25,6 +25,7 @@ const CLOCK_EVERY = 4;
 /** `struct epoll_event`, which is packed on x86-64: events, and 64 bits of ours, here a descriptor and its generation. */
 const EVENT_WORDS = 3;
 const EVENT_SIZE = EVENT_WORDS * 4;
+
 /** What is told when all that was ready has been served. */
 interface Waiter {
   readonly fn: () => void;

@@ -73,7 +73,7 @@ function splitterFor(req: HttpdReq, limits: FormLimits): Splitter {
   if (type?.value === 'application/x-www-form-urlencoded') return new UrlencodedSplitter(limits);
   if (type?.value === 'multipart/form-data' && isBoundary(boundary)) return new MultipartSplitter(boundary, limits);
   let why = 'the Content-Type must be application/x-www-form-urlencoded, or multipart/form-data with a boundary';
-  if (type?.value === 'multipart/form-data') why = `multipart/form-data needs a boundary (RFC 2046 section 5.1.1)`;
+  if (type?.value === 'multipart/form-data') why = 'multipart/form-data needs a boundary (RFC 2046 section 5.1.1)';
   if (field === undefined) why = `a form has come without a Content-Type; ${why}`;
   throw withStatus(new EspError(ESP_ERR_INVALID_ARG, why), HTTPD_400_BAD_REQUEST);
 }
