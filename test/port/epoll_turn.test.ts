@@ -336,6 +336,33 @@ describe.skipIf(!EPOLL_HERE)('one turn of the epoll loop', () => {
     expect(errors).toMatchObject([{ code: 'EMFILE', syscall: 'accept' }]);
   });
 
+  test('where descriptors come free of something else, accepting is tried again half a second later, once', async () => {
+    const { listener, accepted, errors } = await setUp(0);
+    const libc = loadLibc();
+    const start = setTimeout;
+    const again: (() => void)[] = [];
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((fn: () => void, ms: number) => {
+      if (ms === 500) again.push(fn);
+      return start(ms === 500 ? () => {} : fn, ms).unref();
+    }) as unknown as typeof setTimeout);
+    const accept = vi.spyOn(libc, 'accept').mockReturnValue(-1);
+    const errno = vi.spyOn(libc, 'errno').mockReturnValue(EMFILE);
+    keep(await RawClient.connect(listener.port));
+    await until(RIG, () => again.length === 1);
+    again.pop()?.();
+    // still none: another half second
+    await until(RIG, () => again.length === 1);
+    expect(accepted).toEqual([]);
+    accept.mockRestore();
+    errno.mockRestore();
+    again.pop()?.();
+    await until(RIG, () => accepted.length === 1);
+    await turns(5);
+    expect(again).toEqual([]);
+    // told once, until it was possible again
+    expect(errors).toHaveLength(1);
+  });
+
   test.each([
     ['EINTR', 4],
     ['ENOBUFS', 105],
